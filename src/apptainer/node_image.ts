@@ -20,11 +20,21 @@ export async function syncImageToNode(
   system: System,
 ): Promise<ImageResult> {
   const onScratch = await syncImage(setting, request, report, system);
-  const node = nodeOf(setting, system);
   if (request.mode === "dry-run") {
-    const { facts } = await observedOnNode(setting, request.name, node, system);
+    const { facts } = await observedOnNode(setting, request.name, nodeOf(setting, system), system);
     return { ...onScratch, facts };
   }
+  return await copyImageToNode(setting, request, report, system);
+}
+
+/** Copies the image that is on scratch to the disk of this node. Errors as those of {@linkcode syncImage}. */
+export async function copyImageToNode(
+  setting: ImageSetting,
+  request: { readonly name: string; readonly mode: "if-needed" | "force" | "dry-run" },
+  report: Report,
+  system: System,
+): Promise<ImageResult> {
+  const node = nodeOf(setting, system);
   await prepareNode(node, system.userId);
   const { setting: ofNode } = await observedOnNode(setting, request.name, node, system);
   return await syncImage(ofNode, request, report, system);

@@ -1,16 +1,18 @@
 // `euler-files apptainer sync`: images from the store to scratch.
 import * as v from "valibot";
-import { type Answer, defineCommand } from "../contract/command.ts";
-import { syncImageToNode } from "../apptainer/node_image.ts";
+import { type Answer, type Context, defineCommand } from "../contract/command.ts";
+import { copyImageToNode, syncImageToNode } from "../apptainer/node_image.ts";
 import { TIERS } from "../config/tier.ts";
 import { type ImageResult, scratchPathsOf, syncImage } from "../apptainer/image_sync.ts";
 import { imagePathsOf, type ImageSetting, loadSetting, scratchSifDir, selectImages } from "../apptainer/setting.ts";
 import { knownError } from "../errors/errors.ts";
-import { bytesOf, roundSeconds, secondsOf } from "../contract/answer_fields.ts";
+import { bytesOf, COUNT, roundSeconds, secondsOf } from "../contract/answer_fields.ts";
 import { type Failure, FAILURE_SCHEMA, failureOf, failuresText, RESULT_ERROR } from "../runs/failures.ts";
 import { summarize, SUMMARY_SCHEMA } from "../runs/summary.ts";
 import { choice, flag, list } from "../contract/fields.ts";
 import { formatDuration, formatSize } from "../text/format.ts";
+import { copyImagesToNodes, type ImageOnNodes } from "../runs/image_fan_out.ts";
+import { findJob } from "../slurm/job.ts";
 import { pooledMap } from "../system/pool.ts";
 import type { System } from "../system/system.ts";
 
@@ -21,11 +23,14 @@ const fields = {
     completion: "image",
     aliases: ["only_images"],
   }),
-  to: choice(TIERS, "Copy to scratch, or by way of scratch to the disk of this node", {
+  to: choice(TIERS, "Copy to scratch, or by way of scratch to the disk of this node, or of all nodes of the job", {
     placeholder: "TIER",
   }),
   force: flag("Copy even what is fresh"),
   dryRun: flag("Show what would be copied"),
+  leg: choice(["scratch-to-node"], "Take what is on scratch as it is; for the nodes of a job, which are asked for it", {
+    placement: "json-only",
+  }),
 };
 
 const result = v.object({
@@ -37,6 +42,7 @@ const result = v.object({
     v.description("`failed` and `source-missing` have an `error`"),
   ),
   error: RESULT_ERROR,
+  nodes: v.optional(v.pipe(COUNT, v.description("How many nodes of the job have it, if it was copied to all of them"))),
   bytes_transferred: bytesOf("What was copied"),
   bytes_to_transfer: v.optional(bytesOf("In a dry run: what would be copied")),
   bytes_resumed: bytesOf("What was there from an earlier, interrupted sync"),
@@ -64,21 +70,27 @@ export default defineCommand({
     "An interrupted copy is continued; the image gets its name on scratch when it is whole and its checksum is right.",
   examples: [
     { command: "euler-files apptainer sync", does: "All enabled images that are not fresh on scratch" },
-    { command: "srun euler-files apptainer sync --to node", does: "On the disk of each node of the step" },
+    { command: "euler-files apptainer sync --to node", does: "In the script of a job: on the disks of all its nodes" },
     { command: "euler-files apptainer sync --image my-ml-env --force", does: "One image, in any case" },
   ],
   fields,
   answer,
-  async run(request, { system, configOption, report }): Promise<SyncAnswer> {
+  async run(request, context): Promise<SyncAnswer> {
+    const { system, configOption, report } = context;
     const setting = await loadSetting(configOption, system);
     const names = selectImages(setting.section, request.images);
     if (names.length === 0) report({ type: "note", text: "no image is enabled, so there is nothing to sync" });
     const mode = request.dryRun ? "dry-run" : request.force ? "force" : "if-needed";
+    const job = request.to === "node" && !request.dryRun ? findJob(system.env) : undefined;
+    const sync = request.to !== "node" || job !== undefined
+      ? syncImage
+      : request.leg === undefined
+      ? syncImageToNode
+      : copyImageToNode;
     const started = performance.now();
-    const results = await pooledMap(names, setting.config.parallel_jobs, async (name) => {
+    const copied = await pooledMap(names, setting.config.parallel_jobs, async (name) => {
       const started = performance.now();
       try {
-        const sync = request.to === "node" ? syncImageToNode : syncImage;
         const synced = await sync(setting, { name, mode }, report, system);
         const seconds = (performance.now() - started) / 1000;
         report({ type: "done", subject: name, ...describe(synced, seconds) });
@@ -90,6 +102,7 @@ export default defineCommand({
         return failedResult(setting, failureOf(name, known), system.env);
       }
     });
+    const results = job === undefined ? copied : await copyToNodes(copied, { job, force: request.force }, context);
     const failures = results.flatMap(({ error }) => error ?? []);
     const seconds = request.dryRun ? undefined : (performance.now() - started) / 1000;
     return {
@@ -110,6 +123,41 @@ export default defineCommand({
 });
 
 type Result = v.InferOutput<typeof result>;
+
+/** Copies the images that are on scratch now to all nodes of the job, and reports each once more. */
+async function copyToNodes(
+  onScratch: readonly Result[],
+  how: Parameters<typeof copyImagesToNodes>[1],
+  context: Context,
+): Promise<Result[]> {
+  const ready = onScratch.filter(({ error }) => error === undefined).map(({ name }) => name);
+  const started = performance.now();
+  const onNodes = await copyImagesToNodes(ready, how, context);
+  const seconds = (performance.now() - started) / 1000;
+  return onScratch.map((result) => {
+    const copied = onNodes.find(({ name }) => name === result.name);
+    if (copied === undefined) return result;
+    context.report({ type: "done", subject: result.name, ...describeNodes(copied, seconds) });
+    const { failure, nodes, sizeBytes, target = result.target } = copied;
+    return {
+      ...result,
+      ...{ target, nodes, bytes_transferred: result.bytes_transferred + sizeBytes },
+      ...{ seconds: roundSeconds((result.seconds ?? 0) + seconds) },
+      ...(failure === undefined
+        ? { status: sizeBytes > 0 ? "synced" as const : result.status }
+        : { status: "failed" as const, error: failureOf(result.name, failure) }),
+    };
+  });
+}
+
+function describeNodes({ nodes, sizeBytes, failure }: ImageOnNodes, seconds: number) {
+  if (failure !== undefined) return { outcome: "bad" as const, text: "not copied to all nodes" };
+  if (sizeBytes === 0) return { outcome: "idle" as const, text: `on ${nodes} nodes: fresh` };
+  return {
+    outcome: "good" as const,
+    text: `on ${nodes} nodes: ${formatSize(sizeBytes)} in ${formatDuration(seconds)}`,
+  };
+}
 
 /** The result of an image that could not be copied; its directories are those of the configuration. */
 function failedResult(setting: ImageSetting, error: Failure, env: System["env"]): Result {

@@ -5,6 +5,7 @@ import { flag, list, type RequestOf } from "../contract/fields.ts";
 import { formatSize } from "../text/format.ts";
 import { pooledMap } from "../system/pool.ts";
 import { savedWarnings, unsettledFiles } from "../nodes/saved.ts";
+import { cutOffWarnings } from "../pushing/merge_saved.ts";
 import { readStagedNodes } from "../nodes/staged_nodes.ts";
 import { redirectedTarget } from "../nodes/redirect.ts";
 import { stagingSettings } from "../variables/variable.ts";
@@ -92,6 +93,7 @@ async function runStatus(request: StatusRequest, context: Context): Promise<Stat
     const { name, target } = overview.variable;
     const saved = await unsettledFiles(resolved.cacheRoot, name, "left out", system);
     for (const warning of savedWarnings(name, target, saved)) warn(warning, name);
+    for (const warning of await cutOffWarnings({ variable: overview.variable, settings }, system)) warn(warning, name);
   }
   const looked = { rows: overviews.map(({ status }) => status), env: system.env };
   const rowsOf = (isMeant: (variable: ResolvedVariable) => boolean) =>

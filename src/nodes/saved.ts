@@ -9,7 +9,8 @@ import { prepareJobRunner } from "../transfer/job_runner.ts";
 import { lookAtPaths } from "../transfer/listing.ts";
 import { planTransfer } from "../transfer/transfer.ts";
 import { layoutOf } from "../variables/layout.ts";
-import { directoriesIn } from "../system/existence.ts";
+import { directoriesIn, nameExists } from "../system/existence.ts";
+import { readSavedPush, savedPaths } from "./saved_push.ts";
 
 /** The files of one push of one node. */
 export interface SavedFiles {
@@ -20,17 +21,23 @@ export interface SavedFiles {
   readonly paths: readonly string[];
 }
 
-/** The saved files of a variable that are not settled; a directory in which all are is left out, or removed. */
+/**
+ * The saved files of a variable that are not settled; a directory in which all are is left out, or removed. Pushes that are not
+ * merged yet are left out as well, since a node may write there.
+ */
 export async function unsettledFiles(
   cacheRoot: string,
   name: string,
   settled: "left out" | "removed",
   system: System,
 ): Promise<SavedFiles[]> {
-  const root = `${cacheRoot}/.${name}.from`;
+  const root = layoutOf(cacheRoot, name).saved;
   const found: SavedFiles[] = [];
   for (const from of (await directoriesIn(root)).toSorted()) {
-    const directory = `${root}/${from}`;
+    const paths = savedPaths(root, from);
+    if (await nameExists(paths.record)) continue;
+    const cut = await readSavedPush(paths.cut);
+    const { directory } = paths;
     const { target } = layoutOf(cacheRoot, name);
     const plan = await planTransfer({
       ...{ from: directory, to: target, intent: "mirror", contents: "compare" },
@@ -40,10 +47,11 @@ export async function unsettledFiles(
       throw error;
     });
     if (plan === undefined) continue;
-    const paths = await differentPaths(directory, target, plan.transfers, system);
-    const isSettled = paths.length + plan.unreadable.length === 0;
-    if (!isSettled) found.push({ from, directory, paths });
-    else if (settled === "removed") await removeTree(directory);
+    const different = (await differentPaths(directory, target, plan.transfers, system))
+      .filter((path) => cut?.changed.has(path) !== true);
+    const isSettled = different.length + plan.unreadable.length === 0;
+    if (!isSettled) found.push({ from, directory, paths: different });
+    else if (settled === "removed" && cut === undefined) await removeTree(directory);
   }
   if (found.length === 0 && settled === "removed") await Deno.remove(root).catch(() => {});
   return found;

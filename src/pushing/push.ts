@@ -128,7 +128,8 @@ async function refuseReadOnly({ name, source }: Variable): Promise<void> {
   });
 }
 
-async function caught<Result>(
+/** The result of the work, or its error as a result. Only a signal, and a defect of the program, throws. */
+export async function caught<Result>(
   variable: Variable,
   work: () => Promise<Result>,
 ): Promise<Result | { readonly status: "failed"; readonly error: CliError }> {

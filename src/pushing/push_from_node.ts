@@ -1,19 +1,22 @@
-// Pushes changes on the disk of the node to the variable's copy on scratch. The node's disk is erased after the job, so files
-// that changed on scratch as well are saved beside the copy on scratch, under the name of this node.
+// Pushes changes on the disk of the node to the variable's copy on scratch. The node's disk is erased after the job, so all that
+// changed is saved beside the copy on scratch first (save_push.ts), and then merged into the copy under its lock (merge_saved.ts).
+// Files that changed on scratch as well stay there, under the name of this node.
 import type { NodeDisk } from "../config/resolve.ts";
 import { CliError } from "../errors/errors.ts";
 import type { Report } from "../contract/events.ts";
 import { formatFiles, listSome, reasonLines, shellWord } from "../text/format.ts";
-import { makeSelection, withPaths } from "../filter/selection.ts";
 import type { System } from "../system/system.ts";
 import { conflictWords, isConflict } from "../staging/kept_warnings.ts";
-import { type KeptPath, transferTree } from "../transfer/transfer.ts";
-import { savedFromNode } from "../variables/layout.ts";
+import { type KeptPath, type TransferOutcome, transferTree } from "../transfer/transfer.ts";
 import { changesAmong } from "./push_errors.ts";
 import { checkNode, nodeSettings, onNode } from "../nodes/node_disk.ts";
 import { preparePrivateDirectory } from "../nodes/private_directory.ts";
 import { removePack } from "../nodes/pack.ts";
-import { planPush, type PushPlan, type PushRequest, type PushResult, pushVariable } from "./push.ts";
+import { ownPaths, type SavedPaths } from "../nodes/saved_push.ts";
+import { layoutOf } from "../variables/layout.ts";
+import { mergeLocked } from "./merge_saved.ts";
+import { caught, planPush, type PushPlan, type PushRequest, type PushResult, pushVariable } from "./push.ts";
+import { type NodePush, savePush, selectPaths } from "./save_push.ts";
 import { type VariableLock, withVariableLock } from "../variables/variable_lock.ts";
 
 /** Plans the push, without a lock and without a change. */
@@ -44,61 +47,99 @@ export async function pushFromNode(
   const { variable, settings } = request;
   const from = { ...request, variable: onNode(variable, node), settings: nodeSettings(settings, node) };
   await checkNode(node, system.userId);
-  if (!await isStaged(from.variable.target)) return { status: "scratch-missing" };
-  // The copy on scratch is a target and a source at once: hold its lock, so that no sync changes it during the push.
-  return await withVariableLock(
-    { ...request, inUse: "it is in use" },
-    system,
-    report,
-    async (variableLock) => await pushLocked(request, from, variableLock, report),
-  );
+  return await caught<PushResult>(variable, async () => {
+    if (!await isStaged(from.variable.target)) return { status: "scratch-missing" };
+    const own = await saveFirst({ request, from }, system, report);
+    // The copy on scratch is a target and a source at once: hold its lock, so that no sync changes it during the push.
+    return await withVariableLock(
+      { ...request, inUse: "it is in use" },
+      system,
+      report,
+      async (variableLock) => await pushLocked({ request, from }, own, variableLock, report),
+    );
+  });
+}
+
+/** Saves what changed to scratch. If that fails, the push itself finds the reason, or does without. */
+async function saveFirst(push: NodePush, system: System, report: Report): Promise<SavedPaths | undefined> {
+  const planned = await planPush(push.from, system);
+  if (planned.status !== "would-push") return undefined;
+  try {
+    return await savePush(push, planned.plan, system);
+  } catch (error) {
+    if (!(error instanceof CliError)) throw error;
+    const text = `the changes go to scratch without being saved first: ${error.message}`;
+    report({ type: "detail", subject: push.request.variable.name, text });
+    return undefined;
+  }
 }
 
 async function pushLocked(
-  request: PushRequest,
-  from: PushRequest,
+  push: NodePush,
+  own: SavedPaths | undefined,
   variableLock: VariableLock,
   report: Report,
 ): Promise<PushResult> {
-  const pushed = await pushVariable(from, variableLock.system, report);
+  const { request, from } = push;
+  const { variable, settings } = request;
+  const merged = await mergeLocked({ variable, settings, own }, variableLock.system, report);
+  // What was merged is the same on both sides now: this push records that, and brings what changed meanwhile.
+  const pushed = withMerged(await pushVariable(from, variableLock.system, report), merged);
   await variableLock.confirm();
   if (pushed.status !== "pushed") return pushed;
   // A pack of the copy on scratch lacks what was pushed.
-  if (pushed.outcome.filesTransferred > 0) await removePack(request.settings.cacheRoot, request.variable.name);
+  if (pushed.outcome.filesTransferred > 0) await removePack(settings.cacheRoot, variable.name);
   const lost = changesAmong(pushed.outcome.kept);
   if (lost.length === 0) return pushed;
-  const saved = await save(request, from.variable.target, lost, variableLock.system);
+  const saved = await saveConflicts(push, lost, variableLock.system);
   // The error tells of these files, with other commands than that of a push to the source.
   return { ...pushed, unpushed: conflictError(request, lost, saved) };
+}
+
+/** Counts the files that were merged as pushed. */
+function withMerged(pushed: PushResult, merged: TransferOutcome | undefined): PushResult {
+  if (pushed.status !== "pushed" || merged === undefined) return pushed;
+  const { outcome } = pushed;
+  return {
+    ...pushed,
+    outcome: {
+      ...outcome,
+      filesTransferred: outcome.filesTransferred + merged.filesTransferred,
+      bytesTransferred: outcome.bytesTransferred + merged.bytesTransferred,
+      ...(outcome.transferred === undefined
+        ? {}
+        : { transferred: [...merged.transferred ?? [], ...outcome.transferred] }),
+      seconds: outcome.seconds + merged.seconds,
+    },
+  };
 }
 
 async function isStaged(target: string): Promise<boolean> {
   return await Deno.lstat(target).then(({ isDirectory }) => isDirectory, () => false);
 }
 
-async function save(
-  { variable, settings }: PushRequest,
-  target: string,
+/** Saves files in conflict, if they are not saved yet in their present state. */
+async function saveConflicts(
+  { request: { variable, settings }, from }: NodePush,
   kept: readonly KeptPath[],
   system: System,
 ): Promise<string> {
-  const { directory, path } = savedFromNode(settings.cacheRoot, variable.name, system);
-  await preparePrivateDirectory(directory, system.userId);
-  const nothing = makeSelection({ rules: [], others: "excluded", deleteExcluded: false })!;
+  const { directory } = ownPaths(settings.cacheRoot, variable.name, system);
+  await preparePrivateDirectory(layoutOf(settings.cacheRoot, variable.name).saved, system.userId);
   const outcome = await transferTree({
-    from: target,
-    to: path,
+    from: from.variable.target,
+    to: directory,
     intent: "stage-new",
     depth: "look-at-all",
     engine: "native",
     extraArgs: [],
     record: undefined,
-    selection: withPaths(nothing, kept.map(({ path }) => path)),
+    selection: selectPaths(kept.map(({ path }) => path)),
   }, system);
-  if (outcome.status === "complete") return path;
-  throw new CliError("transfer", `Cannot save all that changed on this node of "${variable.name}" to "${path}"`, {
+  if (outcome.status === "complete") return directory;
+  throw new CliError("transfer", `Cannot save all that changed on this node of "${variable.name}" to "${directory}"`, {
     lines: reasonLines(outcome.missing),
-    hint: `copy it yourself while the job runs: it is in ${shellWord(target)}`,
+    hint: `copy it yourself while the job runs: it is in ${shellWord(from.variable.target)}`,
   });
 }
 

@@ -39,6 +39,7 @@ export async function stageOnNodes(
   const asked = { vars, to: "node", leg: "scratch-to-node", force, checksum, replace, strict, filter };
   const answer = await fanOut({
     job,
+    words: ["sync"],
     request: { ...asked, ...(engine === undefined ? {} : { engine }) },
     options: context.configOption === undefined ? [] : ["--config", context.configOption],
   }, context.system);

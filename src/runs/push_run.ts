@@ -1,6 +1,5 @@
 // Pushes the selected variables concurrently and collects the results: the work of `push`, which `exec --push` also
 // does after a program has ended.
-import { unsettledFiles } from "../nodes/saved.ts";
 import { type Tier, TIERS } from "../config/tier.ts";
 import * as v from "valibot";
 import type { Context } from "../contract/command.ts";
@@ -21,6 +20,7 @@ import { variablesAtOnce } from "../posix/handles.ts";
 import { isConflict } from "../staging/kept_warnings.ts";
 import { onNode } from "../nodes/node_disk.ts";
 import { planPush, type PushPlan, type PushRequest, type PushResult, pushVariable } from "../pushing/push.ts";
+import { mergeSavedPushes, removeSettled } from "../pushing/merge_saved.ts";
 import { changesAmong, incompleteError } from "../pushing/push_errors.ts";
 import { planPushFromNode, pushFromNode } from "../pushing/push_from_node.ts";
 import { type Engine, stagingSettings, type Variable } from "../variables/variable.ts";
@@ -120,8 +120,9 @@ export async function pushVariables(request: PushRun, context: Context): Promise
     { items: variables, width: variablesAtOnce(resolved.parallelJobs) },
     async (variable) => {
       const how: PushRequest = { variable, settings, emptySource };
-      if (!request.dryRun) await unsettledFiles(resolved.cacheRoot, variable.name, "removed", system);
+      if (!request.dryRun) await removeSettled(how, system);
       const first = node !== undefined && isFromNode(variable) ? [await pushNodePart(how, node, request, context)] : [];
+      if (!request.dryRun) await mergeSavedPushes(how, system, context.report);
       const outcome = request.dryRun ? await planPush(how, system) : await pushVariable(how, system, context.report);
       return [...first, { variable, tier: "scratch", outcome } satisfies PushItem];
     },

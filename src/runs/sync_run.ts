@@ -20,6 +20,7 @@ import { checkNode, nodeSettings, onNode, prepareNode, syncedAt } from "../nodes
 import { noteUse } from "../nodes/old_copies.ts";
 import { prepareRedirected, redirectedTarget } from "../nodes/redirect.ts";
 import { type Part, partIn, refuseRulesForPart } from "../variables/parts.ts";
+import { mergeBeforeSync } from "./saved_pushes.ts";
 import { tokenExport } from "../variables/token_export.ts";
 import { removeOldCopies } from "../staging/remove_old_copies.ts";
 import { layoutOf } from "../variables/layout.ts";
@@ -161,6 +162,7 @@ async function syncItems(
       }
     }
   } else if (node !== undefined) await checkNode(node, system.userId);
+  if (!request.dryRun && request.leg === undefined) await mergeBeforeSync(variables, settings, context);
   const run: Run = { request, settings, atOnce: resolved.parallelJobs, context };
   const onScratch = request.leg === undefined
     ? await runCopies(

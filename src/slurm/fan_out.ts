@@ -11,9 +11,11 @@ import type { Job } from "./job.ts";
 /** The request to each node, and the command line for it. */
 export interface FanOut {
   readonly job: Job;
-  /** The request of `sync` on a node, as JSON. */
+  /** The command of this program, by its words: `sync` or `apptainer sync`. */
+  readonly words: readonly string[];
+  /** The request of that command on a node, as JSON. */
   readonly request: Readonly<Record<string, unknown>>;
-  /** More options for `sync`. */
+  /** More options for it. */
   readonly options: readonly string[];
 }
 
@@ -22,6 +24,8 @@ const ANSWER_SCHEMA = v.looseObject({
   results: v.optional(
     v.array(v.looseObject({
       name: v.string(),
+      status: v.optional(v.string()),
+      target: v.optional(v.string()),
       files_transferred: v.optional(v.number(), 0),
       bytes_transferred: v.optional(v.number(), 0),
       warnings: v.optional(v.array(v.string()), []),
@@ -49,14 +53,15 @@ export interface FanOutAnswer {
 
 // srun gives its tasks no input, so the request is an argument. The first line of the output is the name of the node.
 const ON_NODE = `echo "$SLURMD_NODENAME"; request=$1; program=$2; shift 2
-printf %s "$request" | "$program" sync --input-json - --json "$@"`;
+printf %s "$request" | "$program" "$@"`;
 
-/** Runs `sync` on each node of the job. Throws a CliError if srun is missing. */
-export async function fanOut({ job, request, options }: FanOut, system: System): Promise<FanOutAnswer> {
+/** Runs the command on each node of the job. Throws a CliError if srun is missing. */
+export async function fanOut({ job, words, request, options }: FanOut, system: System): Promise<FanOutAnswer> {
   const answers: NodeAnswer[] = [];
   const lines: string[] = [];
   for (const { group, nodes } of job.parts) {
-    const command = ["/bin/sh", "-c", ON_NODE, "sh", JSON.stringify(request), system.executable, ...options];
+    const own = [system.executable, ...words, "--input-json", "-", "--json", ...options];
+    const command = ["/bin/sh", "-c", ON_NODE, "sh", JSON.stringify(request), ...own];
     const outcome = await runOnNodes(
       { job: job.id, nodes, ...(group === undefined ? {} : { group }), command },
       system,
@@ -93,30 +98,36 @@ export function nodeWarnings(name: string, { answers }: FanOutAnswer): string[] 
 const NAMED_NODES = 10;
 
 /** The directory of a variable on all nodes, or the reason why it has none. Pure. */
-export function verdict(name: string, { answers, silent }: FanOutAnswer): string | CliError {
-  const reasons = answers.flatMap(({ node, exports, failures, error }) => {
-    if (exports[name] !== undefined) return [];
-    const failure = failures.find((failure) => failure.name === name) ?? error;
-    return [{ node, message: failure?.message ?? "it gave no reason", hint: failure?.hint }];
-  });
-  const nodes = answers.length + silent.nodes;
-  if (reasons.length + silent.nodes > 0) {
-    const named = reasons.slice(0, NAMED_NODES).map(({ node, message }) => `${node}: ${message}`);
-    const more = reasons.length > NAMED_NODES ? [`and ${reasons.length - NAMED_NODES} more`] : [];
-    const hint = reasons.find((reason) => reason.hint !== undefined)?.hint;
-    return new CliError(
-      "transfer",
-      `Cannot stage "${name}" on ${reasons.length + silent.nodes} of ${nodes} nodes`,
-      {
-        lines: [...named, ...more, ...silent.lines],
-        hint: hint ?? "`--to scratch` does without the disks of the nodes",
-      },
-    );
-  }
+export function verdict(name: string, answer: FanOutAnswer): string | CliError {
+  const { answers } = answer;
+  const failure = failureOnNodes(name, answer, ({ exports }) => exports[name] !== undefined);
+  if (failure !== undefined) return failure;
   const targets = [...new Set(answers.map(({ exports }) => exports[name]!))];
   if (targets.length === 1) return targets[0]!;
   return new CliError("refused", `Cannot export "${name}" for all nodes: its directory has another name on each`, {
     lines: answers.slice(0, 2).map(({ node, exports }) => `${node}: ${exports[name]}`),
     hint: "`srun euler-files exec --to node -- COMMAND` asks each node for its own",
+  });
+}
+
+/** The error that names the nodes which do not have it, with their reasons; undefined if all have it. Pure. */
+export function failureOnNodes(
+  name: string,
+  { answers, silent }: FanOutAnswer,
+  isThere: (answer: NodeAnswer) => boolean,
+): CliError | undefined {
+  const reasons = answers.flatMap((answer) => {
+    if (isThere(answer)) return [];
+    const failure = answer.failures.find((failure) => failure.name === name) ?? answer.error;
+    return [{ node: answer.node, message: failure?.message ?? "it gave no reason", hint: failure?.hint }];
+  });
+  const nodes = answers.length + silent.nodes;
+  if (reasons.length + silent.nodes === 0) return undefined;
+  const named = reasons.slice(0, NAMED_NODES).map(({ node, message }) => `${node}: ${message}`);
+  const more = reasons.length > NAMED_NODES ? [`and ${reasons.length - NAMED_NODES} more`] : [];
+  const hint = reasons.find((reason) => reason.hint !== undefined)?.hint;
+  return new CliError("transfer", `Cannot stage "${name}" on ${reasons.length + silent.nodes} of ${nodes} nodes`, {
+    lines: [...named, ...more, ...silent.lines],
+    hint: hint ?? "`--to scratch` does without the disks of the nodes",
   });
 }

@@ -74,7 +74,8 @@ async function stageWith(request: PackedRequest, variableLock: VariableLock, rep
   if (request.packed?.damage !== undefined || (isOnNode && outcome.missing.length > 0)) await removePackOf(variable);
   // A file that vanished from scratch was purged, and its source has it: a copy without it is not what the program expects.
   const error = isOnNode
-    ? withNodeHint(variable, leftOutError(variable, { strict: true }, outcome)) ?? await purgedError(request, outcome)
+    ? withNodeHint(variable, leftOutError(variable, { strict: true }, outcome)) ??
+      await purgedError(request, outcome, system)
     : leftOutError(variable, settings, outcome);
   if (error !== undefined) {
     // Record the new files of an updated target, or a push takes them for changes. The next sync continues a private copy

@@ -113,7 +113,7 @@ export class Execution {
     });
     const onDone = this.#count.bind(this);
     runner.onDone = onDone;
-    if (mover.kind === "native") {
+    if (mover.kind === "native" && settings.linkFiles === undefined) {
       this.#large = new LargeFiles({
         ...{ settings, onDone, limit: runner.here.limit, links: runner.here.links[settings.from] },
         form: settings.largeForm ?? runner.form,

@@ -175,6 +175,7 @@ async function run(
   const settings: { -readonly [Name in keyof CopySettings]: CopySettings[Name] } = {
     ...{ from: request.from, to, policy: meaningOf(request.intent).policy, umask: runner.umask },
     ...(request.top === undefined ? {} : { top: request.top }),
+    ...(request.linkFiles === undefined ? {} : { linkFiles: request.linkFiles }),
     temporary: temporary?.path ?? "directly",
     keep: request.intent === "push" ? "content" : "copy",
     durability: request.intent === "push" ? "durable" : "fast",

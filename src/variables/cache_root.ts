@@ -15,8 +15,8 @@ export interface CacheRoot {
 /** Files beside the targets, by the ends of their names. */
 const OWN_NAME = /^\..+\.(synced|manifest|source|notes|kept|progress|pack|nodes|lock|lease)$/;
 
-/** Directories beside the targets: unfinished first copies, with or without the name of a process. */
-const OWN_DIRECTORY = /^\.[^.]+\.partial(\..+)?$/;
+/** Directories beside the targets: unfinished first copies, with or without the name of a process, and what nodes saved. */
+const OWN_DIRECTORY = /^\.[^.]+\.(partial(\..+)?|from)$/;
 
 /**
  * Makes sure that no other user can have put anything under our names or can exchange the directory: throws a CliError
@@ -88,9 +88,9 @@ export async function makeCacheRoot(root: CacheRoot, userId: number): Promise<vo
  * a file of another kind and for one that belongs to another user.
  */
 export async function checkOwnNames(cacheRoot: string, name: string): Promise<void> {
-  const { target, partial, ...files } = layoutOf(cacheRoot, name);
+  const { target, partial, saved, ...files } = layoutOf(cacheRoot, name);
   await Promise.all([
-    ...[target, partial].map((path) => lookAtOwn(path, "directory")),
+    ...[target, partial, saved].map((path) => lookAtOwn(path, "directory")),
     ...[...Object.values(files), `${files.lock}.lease`].map((path) => lookAtOwn(path, "file")),
   ]);
 }

@@ -21,6 +21,8 @@ export interface VariableLayout {
   readonly progress: string;
   /** The copy packed into one file, for the nodes of a job (pack.ts). */
   readonly pack: string;
+  /** A directory: what nodes have saved and is not merged, and what is in conflict (saved_push.ts). */
+  readonly saved: string;
   /** Which nodes of a job have a copy (staged_nodes.ts). */
   readonly nodes: string;
 }
@@ -38,21 +40,9 @@ export function layoutOf(cacheRoot: string, name: string): VariableLayout {
     kept: `${cacheRoot}/.${name}.kept`,
     progress: `${cacheRoot}/.${name}.progress`,
     pack: `${cacheRoot}/.${name}.pack`,
+    saved: `${cacheRoot}/.${name}.from`,
     nodes: `${cacheRoot}/.${name}.nodes`,
   };
-}
-
-/** Where files are saved that changed both on a node and on scratch: `.NAME.from/JOB.NODE`. */
-export function savedFromNode(
-  cacheRoot: string,
-  name: string,
-  { env, hostName, processId }: Pick<System, "env" | "hostName" | "processId">,
-): { readonly directory: string; readonly path: string } {
-  const directory = `${cacheRoot}/.${name}.from`;
-  // A job that Slurm requeued has its number again: its first run may have saved files as well.
-  const run = env.SLURM_RESTART_COUNT ? `-${env.SLURM_RESTART_COUNT}` : "";
-  const from = `${env.SLURM_JOB_ID || processId}${run}.${env.SLURMD_NODENAME || hostName}`;
-  return { directory, path: `${directory}/${from.replaceAll(/[^A-Za-z0-9._-]/g, "_")}` };
 }
 
 /** Where a target is kept that was replaced: `NAME.replaced-SECONDS`, with the first second for which no such name exists. */

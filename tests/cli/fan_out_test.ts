@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import { testNeeding } from "../support/needs.ts";
 import { SLURM_PROGRAMS, startCluster } from "../support/slurm.ts";
+import { makeImageWorld } from "../support/image_world.ts";
 import { makeWorld, type World } from "../support/world.ts";
 
 async function worldWithSource(config: Record<string, unknown> = {}): Promise<World> {
@@ -115,6 +116,44 @@ testNeeding(
     assert.match(
       output,
       /error: Cannot export "HF_HOME" for all nodes: its directory has another name on each\n {2}n1: /,
+    );
+  },
+);
+
+testNeeding(
+  SLURM_PROGRAMS,
+  "Slurm: apptainer sync --to node copies an image to all nodes of the job, and names those that fail",
+  async () => {
+    await using images = await makeImageWorld();
+    const { world } = images;
+    const built = await world.run(["apptainer", "build", "env"]);
+    assert.equal(built.code, 0, built.stderr);
+    await using cluster = await startCluster(world, 2);
+    const script = `#!/bin/bash
+euler-files apptainer sync --to node --json > first
+euler-files apptainer sync --to node --json > second
+srun --ntasks-per-node=1 sh -c 'cmp ~/sif/env.sif "$TMPDIR/euler-files-$(id -u)/sif/env.sif" && echo "same on $SLURMD_NODENAME"'
+srun -N1 -n1 -w n2 sh -c 'rm -r "$TMPDIR/euler-files-$(id -u)"; ln -s / "$TMPDIR/euler-files-$(id -u)"'
+euler-files apptainer sync --to node
+`;
+    const job = await cluster.submit(script, ["-N2", "--ntasks-per-node=1"]);
+    assert.equal((await cluster.ended(job)).state, "FAILED");
+    const output = await cluster.output(job);
+    for (const node of ["n1", "n2"]) assert.match(output, new RegExp(`^same on ${node}$`, "m"));
+    const { size } = await Deno.stat(`${images.store}/env.sif`);
+    const [first] = JSON.parse(await Deno.readTextFile(world.path("home/first"))).results;
+    const target = `${world.root}/slurm/disk/job.${job}/euler-files-${Deno.uid()}/sif/env.sif`;
+    assert.deepEqual([first.status, first.nodes, first.bytes_transferred, first.target], [
+      "synced",
+      2,
+      3 * size,
+      target,
+    ]);
+    const [second] = JSON.parse(await Deno.readTextFile(world.path("home/second"))).results;
+    assert.deepEqual([second.status, second.nodes, second.bytes_transferred], ["skipped", 2, 0]);
+    assert.match(
+      output,
+      /error: Cannot stage "env" on 1 of 2 nodes\n {2}n2: Cannot use "\S+": it is not a directory\nhint: /,
     );
   },
 );

@@ -173,6 +173,8 @@ Deno.test("if two nodes changed a file, the first push wins, the other file is s
   }
   const first = await world.run(["push", "--from", "node"], onNode("n1"));
   assert.equal(first.code, 0, first.stderr);
+  assert.match(first.stderr, /from this node: 2 files, /);
+  await assert.rejects(Deno.stat(world.path("scratch/.cache/euler-files/.HF_HOME.from")), Deno.errors.NotFound);
   const second = await world.run(["push", "--from", "node"], onNode("n2"));
   assert.equal(second.code, 1);
   const saved = world.path("scratch/.cache/euler-files/.HF_HOME.from/7.n2");

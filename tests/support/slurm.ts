@@ -3,13 +3,13 @@
 // directory on it that the prolog makes and the epilog removes. It needs root and Debian's packages slurm-wlm and
 // munge.
 import { waitUntil } from "./wait.ts";
-import type { World } from "./world.ts";
+import type { UserIds, World } from "./world.ts";
 
 /** The programs that it starts, for `testNeeding`. */
 export const SLURM_PROGRAMS = ["slurmctld", "slurmd", "munged", "unshare"] as const;
 
 /** How many seconds pass between SIGTERM and SIGKILL at the end of a job. */
-export const KILL_WAIT_SECONDS = 10;
+const KILL_WAIT_SECONDS = 10;
 
 /** A job does as much as several tests do. */
 const JOB_SECONDS = 300;
@@ -34,6 +34,11 @@ export interface Cluster extends AsyncDisposable {
 export interface ClusterOptions {
   /** So many GPUs a node, which are only counted. */
   readonly gpus?: number;
+  /** The user whose jobs they are; root if it is not given. */
+  readonly user?: UserIds;
+  /** `with the name of the node`: TMPDIR has another path on each node. */
+  readonly tmpdir?: "with the name of the node";
+  readonly killWaitSeconds?: number;
   /** The disk of the last node has this size, as tmpfs(5) takes it. */
   readonly lastDisk?: string;
   /**
@@ -48,16 +53,18 @@ export interface ClusterOptions {
 export async function startCluster(
   world: World,
   nodes: number,
-  { slowScratch, lastDisk, gpus = 0 }: ClusterOptions = {},
+  { slowScratch, lastDisk, user, tmpdir, killWaitSeconds = KILL_WAIT_SECONDS, gpus = 0 }: ClusterOptions = {},
 ): Promise<Cluster> {
   const base = world.path("slurm");
   const conf = `${base}/slurm.conf`;
   for (const name of ["state", "log", "disk", "out", "spool"]) await Deno.mkdir(`${base}/${name}`, { recursive: true });
+  await Deno.chmod(`${base}/out`, 0o1777);
   await Deno.writeFile(`${base}/munge.key`, crypto.getRandomValues(new Uint8Array(128)), { mode: 0o400 });
+  const disk = `${base}/disk/job.$SLURM_JOB_ID${tmpdir === undefined ? "" : ".$SLURMD_NODENAME"}`;
   const scripts = {
-    prolog: `mkdir -p ${base}/disk/job.$SLURM_JOB_ID; chown $SLURM_JOB_UID ${base}/disk/job.$SLURM_JOB_ID`,
-    taskprolog: `echo "export TMPDIR=${base}/disk/job.$SLURM_JOB_ID"`,
-    epilog: `rm -rf ${base}/disk/job.$SLURM_JOB_ID`,
+    prolog: `mkdir -p ${disk}; chown $SLURM_JOB_UID ${disk}`,
+    taskprolog: `echo "export TMPDIR=${disk}"`,
+    epilog: `rm -rf ${disk}`,
   };
   for (const [name, text] of Object.entries(scripts)) {
     await Deno.writeTextFile(`${base}/${name}.sh`, `#!/bin/bash\n${text}\nexit 0\n`, { mode: 0o755 });
@@ -72,7 +79,7 @@ export async function startCluster(
     }State=UNKNOWN`
   );
   const env = { ...world.env, SLURM_CONF: conf };
-  await Deno.writeTextFile(conf, configuration({ base, host, port, nodeLines }));
+  await Deno.writeTextFile(conf, configuration({ base, host, port, killWaitSeconds, nodeLines }));
   if (gpus > 0) {
     await Deno.mkdir(`${base}/dev`);
     for (let gpu = 0; gpu < gpus; gpu++) await must("mknod", [`${base}/dev/gpu${gpu}`, "c", "1", "3"], env);
@@ -91,6 +98,7 @@ export async function startCluster(
   await must("slurmctld", [], env);
   for (let node = 1; node <= nodes; node++) {
     await Deno.mkdir(`${base}/local/n${node}`, { recursive: true });
+    await Deno.chmod(`${base}/local/n${node}`, 0o1777);
     const size = node === nodes ? lastDisk : undefined;
     const script = `mount --bind ${base}/local/n${node} ${base}/disk
       ${size === undefined ? "" : `mount -t tmpfs -o size=${size} none ${base}/disk`}
@@ -111,7 +119,9 @@ export async function startCluster(
     async submit(script, options = []) {
       const path = `${base}/${crypto.randomUUID()}.sh`;
       await Deno.writeTextFile(path, script);
-      return (await command("sbatch", "--parsable", "-D", world.home, "-o", `${base}/out/%j`, ...options, path)).trim();
+      const as = user === undefined ? [] : [`--uid=${user.uid}`, `--gid=${user.gid}`];
+      const fixed = ["--parsable", "-D", world.home, "-o", `${base}/out/%j`, ...as];
+      return (await command("sbatch", ...fixed, ...options, path)).trim();
     },
     async ended(job) {
       let text = "";
@@ -161,7 +171,13 @@ function freePorts(count: number): number[] {
 }
 
 function configuration(
-  { base, host, port, nodeLines }: { base: string; host: string; port: number; nodeLines: readonly string[] },
+  { base, host, port, killWaitSeconds, nodeLines }: {
+    base: string;
+    host: string;
+    port: number;
+    killWaitSeconds: number;
+    nodeLines: readonly string[];
+  },
 ): string {
   return `ClusterName=test
 SlurmctldHost=${host}(127.0.0.1)
@@ -184,7 +200,7 @@ GresTypes=gpu
 TaskProlog=${base}/taskprolog.sh
 Prolog=${base}/prolog.sh
 Epilog=${base}/epilog.sh
-KillWait=${KILL_WAIT_SECONDS}
+KillWait=${killWaitSeconds}
 OverTimeLimit=0
 JobRequeue=1
 MinJobAge=3600

@@ -17,6 +17,7 @@ import { type CopyItem, itemIn } from "../item.ts";
 import { SMALL_BYTES, SmallFileCopier } from "./copy_small.ts";
 import type { CopySettings } from "./copy_settings.ts";
 import type { JobContext } from "./job.ts";
+import { linkFile } from "./link_file.ts";
 import { hasVanished } from "./list.ts";
 import { type Attempt, Changed, EntryWriter, type Member, type TemporaryFile } from "./write_entry.ts";
 
@@ -233,7 +234,9 @@ class Copying {
     try {
       const temporaryFile = yield* this.#openTemporary(member, attempt);
       try {
-        const isLinked = linkTo !== undefined && (yield* this.#writer.link(temporaryFile, linkTo));
+        const isLinked = linkTo === undefined
+          ? yield* this.#linkSource(member, from, temporaryFile)
+          : yield* this.#writer.link(temporaryFile, linkTo);
         const written = isLinked ? "written" : yield* this.#writer.write(member, from, temporaryFile, attempt);
         return written === "written" ? undefined : { kind: written };
       } catch (error) {
@@ -246,6 +249,17 @@ class Copying {
     } finally {
       this.#from.release(directory);
     }
+  }
+
+  /** Links the file of the source where the settings say so; false if it has to be copied. */
+  *#linkSource({ directory, entry, replaces }: Member, from: number, temporaryFile: TemporaryFile): Work<boolean> {
+    const { linkFiles, durability } = this.#settings;
+    if (linkFiles === undefined) return false;
+    const path = this.#from.pathOf(directory, entry.name);
+    const link = { from, entry, replaces, to: temporaryFile.handle, name: temporaryFile.name, path };
+    if (!(yield* linkFile(link, durability, this.#calls))) return false;
+    this.context.done(0, entry.sizeBytes);
+    return true;
   }
 
   /** The same for a link, or for a file whose content was read already: the source is not asked. */

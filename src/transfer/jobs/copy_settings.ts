@@ -25,6 +25,8 @@ export interface CopySettings {
   readonly largeForm?: Calls["form"];
   /** `none`: no directory of the source has extended attributes, so none is asked. */
   readonly directoryAttributes?: "none";
+  /** The sending side is private and is removed afterwards: its files get another name (linkat(2)) instead of a copy. */
+  readonly linkFiles?: "where possible";
   /** What the receiving file system keeps of times and modes. */
   readonly traits: FileSystemTraits;
 }

@@ -1,0 +1,97 @@
+// Saves what changed on a node to a directory of its own on scratch, without the variable lock: many nodes write at the same time,
+// and what has arrived survives the end of the job, also while another job works on the copy.
+import { makeSelection, type Selection, withPaths } from "../filter/selection.ts";
+import { preparePrivateDirectory } from "../nodes/private_directory.ts";
+import { ownPaths, readSavedPush, type SavedPaths, writeSavedPush } from "../nodes/saved_push.ts";
+import { layoutOf } from "../variables/layout.ts";
+import { acquireLock } from "../system/file_lock.ts";
+import type { System } from "../system/system.ts";
+import { mainNameOf, namesOfDatabase } from "../transfer/database_files.ts";
+import type { EntryState } from "../transfer/entry.ts";
+import { prepareJobRunner } from "../transfer/job_runner.ts";
+import { lookAtPaths } from "../transfer/listing.ts";
+import { type Manifest, ManifestBuilder, readManifest } from "../transfer/manifest.ts";
+import { type TransferPlan, transferTree } from "../transfer/transfer.ts";
+import type { PushRequest } from "./push.ts";
+import { changesAmong } from "./push_errors.ts";
+
+/** The push to scratch, and the same as one from the node. */
+export interface NodePush {
+  readonly request: PushRequest;
+  /** The variable with its copy on the node as the target. */
+  readonly from: PushRequest;
+}
+
+/** Exactly these paths. */
+export function selectPaths(paths: Iterable<string>): Selection {
+  return withPaths(makeSelection({ rules: [], others: "excluded", deleteExcluded: false })!, paths);
+}
+
+/**
+ * Saves the files that the plan moves or finds in conflict, with a record of them. Undefined if there are none. Files that
+ * cannot be copied are left out. Throws a CliError, `no-space` for one, and the signal's reason.
+ */
+export async function savePush(
+  { request, from }: NodePush,
+  plan: Pick<TransferPlan, "transfers" | "kept">,
+  system: System,
+): Promise<SavedPaths | undefined> {
+  const paths = [...plan.transfers, ...changesAmong(plan.kept).map(({ path }) => path)];
+  if (paths.length === 0) return undefined;
+  const { variable: { name }, settings } = request;
+  const root = layoutOf(settings.cacheRoot, name).saved;
+  await preparePrivateDirectory(root, system.userId);
+  const own = ownPaths(settings.cacheRoot, name, system);
+  const { lockTimeoutSeconds: deadlineSeconds } = settings;
+  await using lock = await acquireLock({
+    ...{ path: own.lock, deadlineSeconds, deadlineSetting: "lock_timeout_seconds" },
+  }, system);
+  // A push of this node that was cut off before has files that this one does not bring again.
+  const before = await readSavedPush(own.record);
+  const changed = await lookAll(from.variable.target, [...new Set(paths.flatMap(withDatabase))]);
+  const base = await readManifest(layoutOf(from.settings.cacheRoot, name).manifest);
+  await writeSavedPush(own.record, {
+    ...{ savedAt: system.now() / 1000, target: from.variable.target },
+    changed: new Map([...before?.changed ?? [], ...changed]),
+    base: before?.base === undefined || base === undefined ? base : withRecords(base, before.base),
+  });
+  await preparePrivateDirectory(own.directory, system.userId);
+  await transferTree({
+    ...{ from: from.variable.target, to: own.directory, intent: "stage-new", depth: "look-at-all" },
+    ...{ engine: "native", extraArgs: [], record: undefined, top: "private" },
+    ...limitOf(settings),
+    selection: selectPaths(changed.keys()),
+  }, system);
+  await lock.confirm();
+  return own;
+
+  async function lookAll(root: string, paths: readonly string[]): Promise<Map<string, EntryState>> {
+    const runner = await prepareJobRunner({ roots: [root] }, system);
+    try {
+      return await lookAtPaths(root, paths, runner);
+    } finally {
+      await runner[Symbol.asyncDispose]();
+    }
+  }
+}
+
+/** A path with those of the database that it may belong to, since all files of a database are moved together. */
+function withDatabase(path: string): readonly string[] {
+  return namesOfDatabase(mainNameOf(path) ?? path);
+}
+
+function limitOf({ bandwidthLimitBytesPerSecond }: PushRequest["settings"]) {
+  return bandwidthLimitBytesPerSecond === undefined ? {} : { bandwidthLimitBytesPerSecond };
+}
+
+/** A record with the files of another one that it lacks. */
+function withRecords(base: Manifest, other: Manifest): Manifest {
+  const builder = new ManifestBuilder(base);
+  for (const [directory, block] of base.blocks()) builder.keep(directory, block);
+  for (const directory of other.directories()) {
+    const known = base.entriesOf(directory);
+    const more = [...other.entriesOf(directory) ?? []].filter(([name]) => known?.has(name) !== true);
+    builder.amend(directory, new Map(more));
+  }
+  return builder.build(base.traits);
+}

@@ -1,0 +1,121 @@
+// Jobs of a plain user on four nodes of a real Slurm that use the disks of their nodes, whose paths have the name of the node: one
+// copy for all tasks of a node, changes of all nodes to one file, a requeue in the middle of a push, and a node that dies.
+import assert from "node:assert/strict";
+import { testNeeding } from "../support/needs.ts";
+import { SLURM_PROGRAMS, startCluster } from "../support/slurm.ts";
+import { readTree } from "../support/tree.ts";
+import { waitUntil } from "../support/wait.ts";
+import { makeWorld } from "../support/world.ts";
+
+const NOBODY = { uid: 65534, gid: 65534 };
+const SAVED = "scratch/.cache/euler-files/.HF_HOME.from";
+
+/** Each task writes a file of its own; all write one file. */
+const TASK = `#!/bin/sh
+test "$(find "$HF_HOME/hub" -type f | wc -l)" = 600 || exit 9
+echo "$SLURMD_NODENAME $HF_HOME"
+echo "$SLURM_PROCID" > "$HF_HOME/rank.$SLURM_PROCID"
+echo "from $SLURMD_NODENAME" > "$HF_HOME/top"
+`;
+
+/** The first run leaves a small file and a large one, whose push takes longer than the job has; the second finds the small one. */
+const REQUEUED = `#!/bin/sh
+echo "run \${SLURM_RESTART_COUNT:-0}: $(cat "$HF_HOME/step" 2>&1)"
+[ -z "$SLURM_RESTART_COUNT" ] || exit 0
+echo "step 1" > "$HF_HOME/step"
+head -c 40000000 /dev/zero > "$HF_HOME/large"
+`;
+
+testNeeding(
+  [...SLURM_PROGRAMS, "setpriv"],
+  "Slurm: a plain user's tasks on four nodes share a copy a node, push all, and lose nothing by a requeue or a dead node",
+  async () => {
+    await using world = await makeWorld({ runAs: "unprivileged" });
+    const small = Array.from(
+      { length: 600 },
+      (_, index) => [`hub/${index % 20}/${index}`, `content ${index}\n`] as const,
+    );
+    await world.writeTree("home/hf", { ...Object.fromEntries(small), top: "top" });
+    const vars = { HF_HOME: { source: world.path("home/hf") } };
+    await world.writeConfig({ vars });
+    await world.writeTree("home", {
+      task: { file: TASK, mode: 0o755 },
+      requeued: { file: REQUEUED, mode: 0o755 },
+    });
+    await using cluster = await startCluster(world, 4, {
+      ...{ user: NOBODY, tmpdir: "with the name of the node", killWaitSeconds: 2 },
+    });
+    const run = async (script: string, ...options: string[]) => {
+      const job = await cluster.submit(`#!/bin/bash\n${script}\n`, options);
+      return { job, ...await cluster.ended(job), output: await cluster.output(job) };
+    };
+
+    // 4 × 4 tasks, by which the top file is changed on all nodes.
+    const shared = await run(
+      "srun --kill-on-bad-exit=0 --wait=0 euler-files exec --to node --push -- ./task",
+      ...["-N4", "--ntasks-per-node=4"],
+    );
+    const { output } = shared;
+    assert.equal(output.match(/HF_HOME {2}601 files, /g)?.length, 1, output);
+    assert.equal(output.match(/HF_HOME {2}on this node: 601 files, /g)?.length, 4, output);
+    const directories = [...output.matchAll(/^(n\d) (.*)$/gm)].map(([, node, path]) => `${node} ${path}`);
+    assert.equal(directories.length, 16, output);
+    assert.equal(new Set(directories).size, 4, output);
+    for (const line of directories) assert.match(line, /^(n\d) .*\/job\.\d+\.\1\//);
+    assert.equal(shared.state, "FAILED", output);
+    assert.equal(
+      output.match(/error: Cannot push all of "HF_HOME" from this node: 1 file .*: top$/gm)?.length,
+      3,
+      output,
+    );
+    const source = await readTree(world.path("home/hf"));
+    const ranks = Array.from({ length: 16 }, (_, rank) => [`rank.${rank}`, `${rank}\n`]);
+    for (const [path, content] of ranks) assert.equal(source[path!], content);
+    const kept = await readTree(world.path(SAVED));
+    const contents = [
+      source.top,
+      ...Object.entries(kept).filter(([path]) => path.endsWith("/top")).map(([, text]) => text),
+    ];
+    assert.deepEqual(contents.toSorted(), ["from n1\n", "from n2\n", "from n3\n", "from n4\n"]);
+
+    // The paths differ, so the script cannot have one for all nodes; without TMPDIR, they are the same, and there is a pack.
+    const differing = await run("euler-files sync --to node", "-N2");
+    assert.match(
+      differing.output,
+      /error: Cannot export "HF_HOME" for all nodes: its directory has another name on each/,
+    );
+    await world.writeConfig({ vars, node_base: `${world.root}/slurm/disk` });
+    const packed = await run(
+      'eval "$(euler-files sync --to node -v)"; srun diff -r ~/hf "$HF_HOME" && echo same',
+      "-N2",
+    );
+    assert.match(packed.output, /HF_HOME {2}on 2 nodes: [^]*\nsame\n$/);
+
+    await world.writeConfig({ vars, rsync_extra_args: ["--bwlimit=1M"] });
+    const requeued = await cluster.submit("#!/bin/bash\nsrun euler-files exec --to node --push -- ./requeued\n", [
+      ...["-N1", "--requeue", "--open-mode=append"],
+    ]);
+    const step = world.path(`${SAVED}/${requeued}.n1/step`);
+    await waitUntil("the small file is saved", () => Deno.stat(step).then(({ size }) => size === 7, () => false));
+    await cluster.command("scontrol", "requeue", requeued);
+    const stateOf = () => cluster.command("squeue", "-h", "-j", requeued, "-o", "%T");
+    await waitUntil("the job waits", async () => (await stateOf()).trim() === "PENDING");
+    const status = await world.run(["status"]);
+    assert.match(status.stderr, new RegExp(`the push of node n1, job ${requeued} was cut off; 1 of 2 files arrived`));
+    await cluster.command("scontrol", "update", `JobId=${requeued}`, "StartTime=now");
+    assert.equal((await cluster.ended(requeued)).state, "COMPLETED", await cluster.output(requeued));
+    assert.match(await cluster.output(requeued), /^run 1: step 1$/m);
+    assert.equal(await Deno.readTextFile(world.path("home/hf/step")), "step 1\n");
+
+    // slurmd of the last node dies; Slurm still counts the node as up.
+    await world.writeConfig({ vars, node_base: `${world.root}/slurm/disk` });
+    const dying = `euler-files sync --to node; echo "ended with $?"`;
+    Deno.kill(Number(await Deno.readTextFile(`${world.root}/slurm/slurmd.n4.pid`)), "SIGKILL");
+    const dead = await cluster.submit(`#!/bin/bash\n${dying}\n`, ["-w", "n1,n4"]);
+    await cluster.wrote(dead, "ended with");
+    const told = await cluster.output(dead);
+    assert.match(told, /error: Cannot stage "HF_HOME" on [12] of 2 nodes\n[^]*n4[^]*hint: /);
+    assert.match(told, /ended with 1/);
+    assert.doesNotMatch(told, /export HF_HOME/);
+  },
+);
