@@ -72,10 +72,28 @@ async function hasBaseImage(): Promise<boolean> {
   return await exists(`${store()}/base.sif`) && await exists(`${store()}/oci/index.json`);
 }
 
+/** The squashfuse on the PATH or the one that was unpacked for the tests, with the directory of its libraries; undefined without one. */
+export function findSquashfuseForTests(): { readonly program: string; readonly libraries: string } | undefined {
+  const own = `${store()}/squashfuse/usr`;
+  const libraries = `${own}/lib/x86_64-linux-gnu`;
+  for (const program of [...programPaths("squashfuse"), `${own}/bin/squashfuse`]) {
+    try {
+      if (Deno.statSync(program).isFile) return { program, libraries };
+    } catch {
+      // Not there.
+    }
+  }
+  return undefined;
+}
+
+function programPaths(name: string): string[] {
+  return (Deno.env.get("PATH") ?? "").split(":").map((directory) => `${directory}/${name}`);
+}
+
 /** The uv on the PATH or the one that was installed for the tests; undefined if neither exists. */
 export function findUvForTests(): string | undefined {
   const own = uvProgram();
-  for (const path of [...(Deno.env.get("PATH") ?? "").split(":").map((directory) => `${directory}/uv`), own]) {
+  for (const path of [...programPaths("uv"), own]) {
     try {
       if (path.startsWith("/") && Deno.statSync(path).isFile) return path;
     } catch {
@@ -98,6 +116,7 @@ export async function prepareApptainer(): Promise<readonly string[]> {
     }
   };
   await attempt("uv", findUvForTests() !== undefined, getUv);
+  await attempt("squashfuse", findSquashfuseForTests() !== undefined, unpackSquashfuse);
   if (typeof await findWorkshop() !== "string") return said;
   await attempt("Apptainer and a base image", false, makeWorkshop);
   return said;
@@ -122,6 +141,20 @@ async function getUv(): Promise<void> {
   await Deno.remove(directory, { recursive: true }).catch(() => {});
   await must(["python3", "-m", "venv", directory]);
   await must([`${directory}/bin/python`, "-m", "pip", "install", "--quiet", `uv==${UV_VERSION}`]);
+}
+
+/** Unpacks squashfuse without installing it: installed, Apptainer would use it, also where /dev/fuse is closed to its user. */
+async function unpackSquashfuse(): Promise<void> {
+  const work = await Deno.makeTempDir({ prefix: "euler-files-squashfuse-" });
+  try {
+    await must(["apt-get", "-qq", "download", "squashfuse", "libsquashfuse0", "libfuse3-3"], { cwd: work });
+    await Deno.mkdir(store(), { recursive: true });
+    for await (const { name } of Deno.readDir(work)) {
+      await must(["dpkg", "-x", `${work}/${name}`, `${store()}/squashfuse`]);
+    }
+  } finally {
+    await Deno.remove(work, { recursive: true });
+  }
 }
 
 async function makeWorkshop(): Promise<void> {

@@ -6,6 +6,7 @@ import type { AbsolutePath } from "../config/paths.ts";
 import { CliError, messageOf } from "../errors/errors.ts";
 import type { Report } from "../contract/events.ts";
 import { type Apptainer, apptainerMissing, buildArgs, isImageFile, runBuild } from "../tools/apptainer.ts";
+import { stripeDirectory } from "../tools/lfs.ts";
 import type { Listener } from "../tools/streaming.ts";
 import { readUmask } from "../posix/calls.ts";
 import { syncPath } from "../posix/durable.ts";
@@ -35,6 +36,8 @@ import {
   sweepWorkspaces,
   workspaceCandidates,
 } from "./workspace.ts";
+import { renderRequirements } from "./requirements.ts";
+import { refreshWrappers } from "./wrapped_image.ts";
 import { removeIfPresent } from "../system/existence.ts";
 
 /** What will be done for one image. */
@@ -96,6 +99,10 @@ export async function planBuild(
   return { action, reason, paths, inputs, record };
 }
 
+function requirementsIn(workspace: string): string {
+  return `${workspace}/requirements.txt`;
+}
+
 function layoutIn(workspace: string): string {
   return `${workspace}/layout`;
 }
@@ -132,7 +139,9 @@ export async function planSteps(plan: BuildPlan, setting: ImageSetting, system: 
       pythonVersion: inputs.venv.pythonVersion,
       containerPath: inputs.containerPath,
       packages: inputs.packages,
+      postLines: setting.section.post_lines,
       archive,
+      requirements: requirementsIn(workspace),
       inputs: inputs.hash,
       version: VERSION,
     }),
@@ -157,6 +166,7 @@ export async function buildImage(
   if (apptainer === undefined) throw apptainerMissing();
   await Deno.mkdir(setting.sifStore, { recursive: true, mode: 0o700 });
   await refuseSharedDirectory(setting.sifStore, system.userId);
+  await stripeDirectory(setting.sifStore, system);
   await using lock = await acquireLock({
     path: plan.paths.lock,
     deadlineSeconds: setting.config.lock_timeout_seconds,
@@ -184,11 +194,17 @@ export async function buildImage(
     const temporary = `${steps.workspace}/apptainer`;
     await Deno.mkdir(temporary, { mode: 0o700 });
     const { base } = plan.inputs;
+    await Deno.writeTextFile(
+      requirementsIn(steps.workspace),
+      renderRequirements(plan.inputs.venv, plan.inputs.packages),
+    );
+    await Deno.chmod(requirementsIn(steps.workspace), 0o644);
     if (isTaggedLayout(base)) await writeTaggedLayout(base, layoutIn(steps.workspace));
     await checkBasePython(plan.inputs, apptainer, temporary, held);
     const ownFilesHash = await packInto(plan, steps, setting, audience.report, held);
     const importWarnings = await executePlan(plan, steps, apptainer, audience, held);
     await publish(plan, steps, { setting, lock, ownFilesHash }, held);
+    await refreshWrappers(await loadSetting(request.configOption, held), request.name, audience.report, held);
     return { plan, steps, importWarnings };
   } finally {
     await removeIfPresent(plan.paths.building);
@@ -272,6 +288,12 @@ async function publish(
   await writeFileAtomically({
     path: paths.definition,
     content: steps.definition,
+    mode: mode & 0o666,
+    durability: "fast",
+  });
+  await writeFileAtomically({
+    path: paths.requirements,
+    content: renderRequirements(inputs.venv, inputs.packages),
     mode: mode & 0o666,
     durability: "fast",
   });

@@ -7,7 +7,7 @@ export function buildFailure(message: string, lines: readonly string[]): CliErro
   const said = lines.join("\n");
   const full = saysDiskIsFull(said);
   const hint = full
-    ? "make room, or set TMPDIR (or APPTAINER_TMPDIR) to a directory with more"
+    ? "free up space, or set TMPDIR (or APPTAINER_TMPDIR) to a directory with more"
     : /faked.*GLIBC_[\d.]+' not found/i.test(said)
     ? "the fakeroot program of this node does not fit the base image: " +
       `euler-files config set apptainer.build_args '["--fakeroot", "--ignore-fakeroot-command"]'`

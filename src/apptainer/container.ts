@@ -68,7 +68,7 @@ export async function stagedVariables(
   return {
     ...Object.fromEntries(staged),
     ...await tokenExport([...staged.keys()], { config, resolved, parts }, system.env),
-    ...extraExports(config.vars, [...staged.keys()]),
+    ...extraExports(config.vars, [...staged.keys()]).values,
   };
 }
 

@@ -14,6 +14,10 @@ export interface DefinitionRequest {
   /** The archive of the environment on this machine; its names begin with `./`. */
   readonly archive: string;
   readonly packages: readonly InstalledPackage[];
+  /** The list of the packages with their versions on this machine; undefined where only the hash of the rest counts. */
+  readonly requirements: string | undefined;
+  /** Lines that the configuration adds to %post. */
+  readonly postLines: readonly string[];
   /** The hash of everything that goes into the image. */
   readonly inputs: string;
   readonly version: string;
@@ -24,6 +28,26 @@ const ARCHIVE_INSIDE = "/opt/venv.tar";
 
 /** The beginning of the lines that %test prints about packages that can't be imported; the build reports them. */
 export const IMPORT_WARNING = "euler-files: cannot import";
+
+/** The line before those that the configuration adds. */
+const POST_LINES = "    # The lines of apptainer.post_lines:";
+
+/** What a definition says about the settings that it was made with. */
+export interface DefinedSettings {
+  readonly from: string;
+  readonly containerPath: string;
+  readonly postLines: string;
+}
+
+/** Reads them back from the text of a definition; undefined if it is none of ours. Pure. */
+export function readDefinition(text: string): DefinedSettings | undefined {
+  const from = /^From: (.*)$/m.exec(text)?.[1];
+  const containerPath = /^ {4}export VIRTUAL_ENV='(.*)'$/m.exec(text)?.[1];
+  if (from === undefined || containerPath === undefined) return undefined;
+  const [, added = ""] = text.split(`\n${POST_LINES}\n    set +u\n`);
+  const lines = added.split("\n\n%environment\n")[0]!.split("\n").map((line) => line.trim());
+  return { from, containerPath, postLines: lines.join("\n") };
+}
 
 /** The whole definition file. */
 export function renderDefinition(request: DefinitionRequest): string {
@@ -40,9 +64,13 @@ export function renderDefinition(request: DefinitionRequest): string {
     "",
     "%files",
     `    ${quotedPath(request.archive)} ${ARCHIVE_INSIDE}`,
+    ...(request.requirements === undefined
+      ? []
+      : [`    ${quotedPath(request.requirements)} ${request.containerPath}.requirements.txt`]),
     "",
     "%post",
     indent(postScript(request)),
+    ...(request.postLines.length === 0 ? [] : [POST_LINES, "    set +u", ...request.postLines.map(indent)]),
     "",
     "%environment",
     `    export VIRTUAL_ENV='${request.containerPath}'`,

@@ -12,6 +12,7 @@ import { acquireLock, holderText, type Lock, underLocks } from "../system/file_l
 import { refuseOpenDirectory, refuseUntrusted } from "../system/trusted_path.ts";
 import { sweepDirectory } from "../system/sweep.ts";
 import type { System } from "../system/system.ts";
+import { STRIPED_FROM_BYTES, stripeDirectory } from "../tools/lfs.ts";
 import { checkFreeSpace } from "../transfer/free_space.ts";
 import { isRecorded } from "./inputs.ts";
 import {
@@ -214,6 +215,7 @@ async function transfer(
     },
     system,
   );
+  if (source.size > STRIPED_FROM_BYTES) await stripeDirectory(scratch.directory, system);
   const outcome = await copyVerified({
     source: paths.sif,
     target: scratch.target,

@@ -3,13 +3,14 @@ import { createHash } from "node:crypto";
 import { CliError } from "../errors/errors.ts";
 import { closestString } from "../text/closest_string.ts";
 import type { System } from "../system/system.ts";
-import { hashPackages, type InstalledPackage, readPackages } from "../venv/packages.ts";
-import { listVenvs, readVenv, type Venv } from "../venv/venv.ts";
-import { venvPath } from "../venv/base.ts";
+import { hashPackages, type InstalledPackage } from "../venv/packages.ts";
+import { type Environment, readAllPackages, readEnvironment } from "../venv/conda.ts";
+import { listVenvs, readVenv } from "../venv/venv.ts";
 import { type BaseImage, parseBaseImage } from "./base_image.ts";
 import { renderDefinition } from "./definition.ts";
 import {
   checkImageName,
+  environmentPath,
   type ImagePaths,
   imagePathsOf,
   type ImageRecord,
@@ -19,7 +20,7 @@ import {
 
 /** All that decides what an image will hold. */
 export interface ImageInputs {
-  readonly venv: Venv;
+  readonly venv: Environment;
   readonly packages: readonly InstalledPackage[];
   readonly base: BaseImage;
   readonly containerPath: string;
@@ -39,11 +40,13 @@ export type ImageState =
 /** Reads the inputs of an image. Throws CliErrors: `not-found` for a missing environment, `config` for a bad base. */
 export async function readInputs(setting: ImageSetting, paths: ImagePaths, system: System): Promise<ImageInputs> {
   // The name is written into a line of the definition.
-  const path = venvPath(setting.venvBase, checkImageName(paths.venvName));
-  const venv = await readVenv(path);
+  checkImageName(paths.venvName);
+  const path = environmentPath(setting, paths.name);
+  const isPack = recordOf(setting.section, paths.name)?.kind === "pack";
+  const venv = isPack ? await readEnvironment(path) : await readVenv(path);
   if (venv === undefined) throw await venvMissing(setting, paths.venvName);
   const base = parseBaseImage(setting.section.base_image, venv.pythonSeries, system.env);
-  const packages = await readPackages(venv);
+  const packages = await readAllPackages(venv);
   const containerPath = checkContainerPath(setting.section.container_venv_path);
   const definition = renderDefinition({
     base,
@@ -51,8 +54,10 @@ export async function readInputs(setting: ImageSetting, paths: ImagePaths, syste
     pythonVersion: venv.pythonVersion,
     containerPath,
     packages,
+    postLines: setting.section.post_lines,
     // Values that differ from build to build, or between versions of this program, are no reason to build.
     archive: "",
+    requirements: undefined,
     inputs: "",
     version: "",
   });
@@ -62,12 +67,11 @@ export async function readInputs(setting: ImageSetting, paths: ImagePaths, syste
     await identityOf(base),
     setting.section.build_args,
   ])).digest("hex");
-  const isPack = recordOf(setting.section, paths.name)?.kind === "pack";
   return { venv, packages, base, containerPath, hash: isPack ? packHash(venv, packages) : hash };
 }
 
 /** Stands for what a pack holds: the packages, at the environment's own path. Pure. */
-export function packHash(venv: Venv, packages: readonly InstalledPackage[]): string {
+export function packHash(venv: Environment, packages: readonly InstalledPackage[]): string {
   const parts = ["pack", venv.path, hashPackages(venv.pythonVersion, packages)];
   return createHash("sha256").update(JSON.stringify(parts)).digest("hex");
 }

@@ -5,11 +5,11 @@ import { appendToArchive } from "../tools/tar.ts";
 import type { System } from "../system/system.ts";
 import { packTree } from "../transfer/pack.ts";
 import { planRelocation, writeChanges } from "../venv/relocate.ts";
-import type { Venv } from "../venv/venv.ts";
+import type { Environment } from "../venv/conda.ts";
 
 /** What to pack. */
 export interface PackVenvRequest {
-  readonly venv: Venv;
+  readonly venv: Environment;
   /** Where it will be in the container. */
   readonly containerPath: string;
   /** Names in it begin with `./`. */

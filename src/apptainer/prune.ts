@@ -21,6 +21,7 @@ import {
   recordOf,
   scratchSifDir,
 } from "./setting.ts";
+import { listWrappers, removeWrappers, wrapperDirectories } from "./wrappers.ts";
 import { discard, partialPath, unfinishedCopies } from "./verified_copy.ts";
 
 /** What to remove of an image's name. */
@@ -28,7 +29,8 @@ export type PruneMode = "both" | "venv" | "sif";
 
 /** One thing to remove. */
 export interface PruneTarget {
-  readonly kind: "venv" | "sif" | "def" | "scratch sif";
+  readonly kind: "venv" | "sif" | "def" | "requirements" | "scratch sif" | "wrappers";
+  /** Of wrappers: their directory. */
   readonly path: AbsolutePath;
   readonly sizeBytes: number;
   /** What it takes on the disk, and so what its removal frees. */
@@ -38,6 +40,8 @@ export interface PruneTarget {
   readonly inner?: readonly string[];
   /** Files in it that no package brought. */
   readonly own?: OwnFiles;
+  /** The names of the wrappers. */
+  readonly wrappers?: readonly string[];
 }
 
 /** What will be removed. */
@@ -77,6 +81,8 @@ export async function planPrune(
 }
 
 async function venvTargets(setting: ImageSetting, paths: ImagePaths, system: System): Promise<PruneTarget[]> {
+  // A prefix of conda is its own program's to remove; what has its name in venv_base is another environment.
+  if (recordOf(setting.section, paths.name)?.venv_path !== undefined) return [];
   const venv = await findRemovable(setting.venvBase, paths.venvName);
   if (venv === undefined) return [];
   if (venv.kind === "link") return [{ kind: "venv", path: venv.path, sizeBytes: 0, allocatedBytes: 0, venv }];
@@ -104,8 +110,13 @@ async function imageTargets(setting: ImageSetting, paths: ImagePaths, system: Sy
   };
   await look("sif", paths.sif);
   await look("def", paths.definition);
+  await look("requirements", paths.requirements);
   const scratch = scratchDirectoryIfKnown(setting, system);
   if (scratch !== undefined) await look("scratch sif", scratchPathsOf(scratch, paths).target);
+  for (const path of wrapperDirectories(recordOf(setting.section, paths.name), system)) {
+    const wrappers = await listWrappers(path, paths.name);
+    if (wrappers.length > 0) found.push({ kind: "wrappers", path, sizeBytes: 0, allocatedBytes: 0, wrappers });
+  }
   return found;
 }
 
@@ -140,6 +151,7 @@ export async function prune(
     for (const lock of held) await lock.confirm();
     try {
       if (target.venv !== undefined) await removeVenv(target.venv);
+      else if (target.wrappers !== undefined) await removeWrappers(target.path, plan.name);
       else await Deno.remove(target.path);
       deleted.push(target);
     } catch (error) {

@@ -1,10 +1,9 @@
 // Running a program with a pack: the base image, with the pack bound over the path of the environment.
 import { CliError } from "../errors/errors.ts";
 import type { System } from "../system/system.ts";
-import { venvPath } from "../venv/base.ts";
 import { seriesOf } from "../venv/venv.ts";
 import { parseBaseImage } from "./base_image.ts";
-import type { ImageRecord, ImageSetting } from "./setting.ts";
+import { environmentPath, type ImageSetting, recordOf } from "./setting.ts";
 import type { Report } from "../contract/events.ts";
 import { type Apptainer, canBindImages, type ContainerRequest } from "../tools/apptainer.ts";
 import { unsquash } from "../tools/mksquashfs.ts";
@@ -33,7 +32,7 @@ export async function mountPack(
   const workspace = await chooseWorkspace(candidates, PACKED_RATIO * size, system.userId);
   await makeWorkspace(workspace);
   try {
-    report({ type: "note", text: `without squashfuse a pack can't be mounted: unpacking it to ${workspace}` });
+    report({ type: "note", text: `without squashfuse a pack cannot be mounted: unpacking it to ${workspace}` });
     await unsquash(file, `${workspace}/venv`, system);
   } catch (error) {
     await removeWorkspace(workspace);
@@ -43,17 +42,18 @@ export async function mountPack(
 }
 
 /** Unpacked files take at most so many times the pack, by experience. */
-const PACKED_RATIO = 5;
+export const PACKED_RATIO = 5;
 
 /** The request that runs with a pack what `request`, whose image is the pack, asks for; and further variables. */
 export async function withPack(
   request: ContainerRequest,
-  record: ImageRecord,
+  name: string,
   setting: ImageSetting,
   mount: PackMount,
   { env }: System,
 ): Promise<{ readonly request: ContainerRequest; readonly variables: Readonly<Record<string, string>> }> {
-  const path = venvPath(setting.venvBase, record.venv_name);
+  const path = environmentPath(setting, name);
+  const record = recordOf(setting.section, name)!;
   const base = parseBaseImage(setting.section.base_image, seriesOf(record.python_version), env);
   const image = base.localPath === undefined ? `${base.agent}://${base.from}` : base.from;
   if (base.localPath !== undefined && base.agent !== "localimage") {
@@ -61,7 +61,7 @@ export async function withPack(
       hint: "set apptainer.base_image to a .sif file, a sandbox directory or a Docker reference",
     });
   }
-  const python = await findPythonPrefix(`${path}/bin/python`);
+  const python = await findPythonPrefix(path);
   const runsPython = request.verb === "run";
   return {
     request: {
@@ -71,13 +71,15 @@ export async function withPack(
       args: runsPython ? [`${path}/bin/python`, ...request.args] : request.args,
       binds: [...request.binds, ...(python === undefined ? [] : [python]), mount.bindOf(path)],
     },
-    variables: { VIRTUAL_ENV: path, PREPEND_PATH: `${path}/bin` },
+    variables: { [record.venv_path === undefined ? "VIRTUAL_ENV" : "CONDA_PREFIX"]: path, PREPEND_PATH: `${path}/bin` },
   };
 }
 
 /** The directory of a Python that no image brings, a module's or one of uv; undefined for the system's. */
-async function findPythonPrefix(python: string): Promise<string | undefined> {
-  const real = await Deno.realPath(python).catch(() => "");
+async function findPythonPrefix(path: string): Promise<string | undefined> {
+  const real = await Deno.realPath(`${path}/bin/python`).catch(() => "");
+  // A conda prefix has a Python of its own, which is in the pack.
+  if (real.startsWith(`${await Deno.realPath(path).catch(() => path)}/`)) return undefined;
   const prefix = real.replace(/\/bin\/[^/]*$/, "");
   return prefix === "" || prefix === real || ["/usr", "/usr/local"].includes(prefix) ? undefined : prefix;
 }

@@ -1,12 +1,12 @@
 // What the configuration says about images, with the paths that follow from an image's name.
 import type { ApptainerConfig, Config } from "../config/config.ts";
 import { configPath, readConfig } from "../config/config_file.ts";
-import { type AbsolutePath, joinPath, resolvePath } from "../config/paths.ts";
+import { type AbsolutePath, joinPath, resolvePath, toAbsolutePath } from "../config/paths.ts";
 import { resolveApptainer, resolveConfig } from "../config/resolve.ts";
 import { CliError } from "../errors/errors.ts";
 import { closestString } from "../text/closest_string.ts";
 import type { System } from "../system/system.ts";
-import { resolveVenvBase } from "../venv/base.ts";
+import { resolveVenvBase, venvPath } from "../venv/base.ts";
 
 /** An image as the configuration records it. */
 export type ImageRecord = ApptainerConfig["images"][string];
@@ -28,6 +28,8 @@ export interface ImagePaths {
   readonly venvName: string;
   readonly sif: AbsolutePath;
   readonly definition: AbsolutePath;
+  /** The packages with their versions, from which the environment can be made again. */
+  readonly requirements: AbsolutePath;
   /** Where a build writes, until the image is whole. */
   readonly building: AbsolutePath;
   readonly lock: AbsolutePath;
@@ -74,9 +76,20 @@ export function imagePathsOf(setting: Pick<ImageSetting, "section" | "sifStore">
     venvName: record?.venv_name ?? name,
     sif: joinPath(setting.sifStore, file),
     definition: joinPath(setting.sifStore, `${stem}.def`),
+    requirements: joinPath(setting.sifStore, `${stem}.requirements.txt`),
     building: joinPath(setting.sifStore, `.${stem}.building.sif`),
     lock: joinPath(setting.sifStore, `.${stem}.lock`),
   };
+}
+
+/** Where the environment of an image is: below the directory of environments, or where the record of its pack says. */
+export function environmentPath(setting: Pick<ImageSetting, "section" | "venvBase">, name: string): AbsolutePath {
+  const record = recordOf(setting.section, name);
+  // Written expanded, so no variable is needed.
+  if (record?.venv_path !== undefined) {
+    return toAbsolutePath(record.venv_path, {}, { label: "venv_path", kind: "config" });
+  }
+  return venvPath(setting.venvBase, record?.venv_name ?? name);
 }
 
 /** Where the pack of an environment is kept. */
@@ -84,10 +97,18 @@ export function packFile({ sifStore }: Pick<ImageSetting, "sifStore">, name: str
   return joinPath(sifStore, `${name}.sqsh`);
 }
 
-/** The setting without the record of a pack: a build of that name replaces the pack by an image. */
+/** The setting with what stays of the record of a pack: a build of that name replaces the pack by an image. */
 export function withoutPack(setting: ImageSetting, name: string): ImageSetting {
   if (recordOf(setting.section, name)?.kind !== "pack") return setting;
-  const { [name]: _pack, ...images } = setting.section.images;
+  const { enabled, python_version, venv_name, wrapper_dirs, built_at } = setting.section.images[name]!;
+  const kept = {
+    enabled,
+    python_version,
+    venv_name,
+    built_at,
+    ...(wrapper_dirs === undefined ? {} : { wrapper_dirs }),
+  };
+  const images = { ...setting.section.images, [name]: { ...kept, sif_filename: `${checkImageName(name)}.sif` } };
   return { ...setting, section: { ...setting.section, images } };
 }
 

@@ -8,19 +8,33 @@ import { syncPath } from "../posix/durable.ts";
 import { splitAbsolute } from "../posix/file_names.ts";
 import { hashFile } from "../system/checksum.ts";
 import { acquireLock, holderText, underLocks } from "../system/file_lock.ts";
+import { writeFileAtomically } from "../system/atomic_file.ts";
 import { sweepDirectory } from "../system/sweep.ts";
 import type { System } from "../system/system.ts";
 import { ownedName, temporaryBeside } from "../system/temporary_name.ts";
 import { refuseSharedDirectory } from "../system/trusted_path.ts";
 import { compileModules } from "../tools/compile_modules.ts";
 import { type Mksquashfs, mksquashfsMissing, squash } from "../tools/mksquashfs.ts";
+import { stripeDirectory } from "../tools/lfs.ts";
 import type { Listener } from "../tools/streaming.ts";
 import { lockVenv, venvPath } from "../venv/base.ts";
 import { findOwnFiles, hashOwnFiles } from "../venv/own_files.ts";
-import { readPackages } from "../venv/packages.ts";
-import { readVenv, type Venv } from "../venv/venv.ts";
+import type { InstalledPackage } from "../venv/packages.ts";
+import { type Environment, readAllPackages, readEnvironment } from "../venv/conda.ts";
 import { isRecorded, packHash } from "./inputs.ts";
-import { checkImageName, type ImageRecord, type ImageSetting, packFile, recordOf } from "./setting.ts";
+import {
+  checkImageName,
+  environmentPath,
+  imagePathsOf,
+  type ImageRecord,
+  type ImageSetting,
+  loadSetting,
+  packFile,
+  recordOf,
+  withoutPack,
+} from "./setting.ts";
+import { renderRequirements } from "./requirements.ts";
+import { refreshWrappers } from "./wrapped_image.ts";
 
 /** What will be done for one environment. */
 export interface SquashPlan {
@@ -28,7 +42,8 @@ export interface SquashPlan {
   /** Why, for people. */
   readonly reason: string;
   readonly name: string;
-  readonly venv: Venv;
+  readonly venv: Environment;
+  readonly packages: readonly InstalledPackage[];
   readonly file: AbsolutePath;
   readonly record: ImageRecord | undefined;
   /** Stands for the packages and the path. */
@@ -47,15 +62,16 @@ export async function planSquash(
   mode: "if-needed" | "force",
   system: System,
 ): Promise<SquashPlan> {
-  const path = venvPath(setting.venvBase, checkImageName(name));
-  const venv = await readVenv(path);
+  checkImageName(name);
+  const path = environmentPath(setting, name);
+  const venv = await readEnvironment(path);
   if (venv === undefined) {
-    throw new CliError("not-found", `Cannot find the environment "${name}" in "${setting.venvBase}"`, {
-      hint: "`euler-files venv list` shows those that are there",
+    throw new CliError("not-found", `Cannot find the environment "${name}": there is none with Python at "${path}"`, {
+      hint: "`euler-files venv list` lists those that exist; --prefix DIR packs one of conda, micromamba or pixi",
     });
   }
   if (/[:,]/.test(path)) {
-    throw new CliError("usage", `Cannot pack "${path}": Apptainer's --bind can't name a path with a colon or a comma`);
+    throw new CliError("usage", `Cannot pack "${path}": Apptainer's --bind cannot name a path with a colon or a comma`);
   }
   const record = recordOf(setting.section, name);
   if (record !== undefined && record.kind !== "pack") {
@@ -64,7 +80,8 @@ export async function planSquash(
     });
   }
   const file = packFile(setting, name);
-  const inputsHash = packHash(venv, await readPackages(venv));
+  const packages = await readAllPackages(venv);
+  const inputsHash = packHash(venv, packages);
   const ownFilesHash = hashOwnFiles(await findOwnFiles(path, system));
   const info = await Deno.stat(file).catch(() => undefined);
   const [action, reason] = info === undefined
@@ -75,7 +92,7 @@ export async function planSquash(
     : mode === "force"
     ? ["pack", "it was asked for"] as const
     : ["skip", "nothing changed since it was packed"] as const;
-  return { action, reason, name, venv, file, record, inputsHash, ownFilesHash };
+  return { action, reason, name, venv, packages, file, record, inputsHash, ownFilesHash };
 }
 
 /**
@@ -83,17 +100,25 @@ export async function planSquash(
  * `tool`, `no-space`; a pack that exists stays until the new one is whole.
  */
 export async function squashVenv(
-  request: { readonly setting: ImageSetting; readonly name: string; readonly mode: "if-needed" | "force" },
+  request: {
+    readonly setting: ImageSetting;
+    readonly name: string;
+    readonly mode: "if-needed" | "force";
+    /** The prefix of conda to pack, instead of the recorded environment. */
+    readonly prefix: AbsolutePath | undefined;
+  },
   tool: Mksquashfs | undefined,
   audience: { readonly listener: Listener; readonly report: Report },
   system: System,
 ): Promise<SquashPlan> {
-  const { setting, name, mode } = request;
+  const { name, mode, prefix } = request;
+  let setting = withPrefix(request.setting, name, prefix);
   const first = await planSquash(setting, name, mode, system);
   if (first.action === "skip") return first;
   if (tool === undefined) throw mksquashfsMissing();
   await Deno.mkdir(setting.sifStore, { recursive: true, mode: 0o700 });
   await refuseSharedDirectory(setting.sifStore, system.userId);
+  await stripeDirectory(setting.sifStore, system);
   const deadlineSeconds = setting.config.lock_timeout_seconds;
   const wait = (text: string) => audience.report({ type: "note", subject: name, text });
   await using lock = await acquireLock({
@@ -111,15 +136,14 @@ export async function squashVenv(
     // Packages bring templates and modules for other Pythons, which don't compile.
     wait("some modules could not be compiled");
   }
+  // Another process may have written its record while this one waited for the lock.
+  setting = withPrefix(await loadSetting(setting.configPath, held), name, prefix);
   const plan = await planSquash(setting, name, mode, held);
   if (plan.action === "skip") return plan;
   const building = ownedName(`${setting.sifStore}/.${name}.building.sqsh`);
   const note = temporaryBeside(plan.file, "write");
   try {
-    await Deno.writeTextFile(
-      note,
-      `${JSON.stringify({ venv: plan.venv.path, inputs: plan.inputsHash, files: plan.ownFilesHash })}\n`,
-    );
+    await Deno.writeTextFile(note, noteOf(plan));
     const directory = await Deno.realPath(plan.venv.path);
     await squash({ directory, file: building, added: { name: NOTE, from: note } }, tool, audience.listener, held);
     const after = await planSquash(setting, name, "force", held);
@@ -130,14 +154,29 @@ export async function squashVenv(
     }
     await lock.confirm();
     await publish(plan, building, setting, held);
+    await refreshWrappers(await loadSetting(setting.configPath, held), name, audience.report, held);
     return plan;
   } finally {
     for (const path of [note, building]) await Deno.remove(path).catch(() => {});
   }
 }
 
+/** The setting in which the pack's environment is at a prefix. */
+export function withPrefix(setting: ImageSetting, name: string, prefix: AbsolutePath | undefined): ImageSetting {
+  if (prefix === undefined) return setting;
+  const record = recordOf(setting.section, name);
+  const before = record ?? { python_version: "", built_at: 0, enabled: true, kind: "pack" };
+  const image = { ...before, venv_name: name, venv_path: prefix, sif_filename: record?.sif_filename ?? `${name}.sqsh` };
+  return { ...setting, section: { ...setting.section, images: { ...setting.section.images, [name]: image } } };
+}
+
+function noteOf({ venv, packages, inputsHash, ownFilesHash }: SquashPlan): string {
+  const requirements = renderRequirements(venv, packages);
+  return `${JSON.stringify({ venv: venv.path, inputs: inputsHash, files: ownFilesHash, requirements })}\n`;
+}
+
 async function publish(
-  { name, venv, file, record, inputsHash, ownFilesHash }: SquashPlan,
+  { name, venv, packages, file, record, inputsHash, ownFilesHash }: SquashPlan,
   building: string,
   setting: ImageSetting,
   system: System,
@@ -147,10 +186,16 @@ async function publish(
   await syncPath(building);
   await Deno.rename(building, file);
   await syncPath(setting.sifStore).catch(() => {});
+  const { requirements } = imagePathsOf(withoutPack(setting, name), name);
+  await writeFileAtomically({
+    ...{ path: requirements, content: renderRequirements(venv, packages), durability: "fast" },
+    mode: (info.mode ?? 0o600) & 0o666,
+  });
   const entry = {
     ...record,
     kind: "pack",
     venv_name: name,
+    ...(venv.path === venvPath(setting.venvBase, name) ? {} : { venv_path: venv.path }),
     python_version: venv.pythonVersion,
     sif_filename: splitAbsolute(file)[1],
     built_at: system.now() / 1000,

@@ -176,7 +176,7 @@ async function explain(error: unknown, partial: string, request: CopyRequest, si
   if (isFullDiskRefusal(systemRefusalOf(error))) {
     await discard(partial);
     return new CliError("no-space", `Cannot write "${request.target}": ${message}`, {
-      hint: "make room there, or sync fewer images with --image NAME",
+      hint: "free up space there, or sync fewer images with --image NAME",
       cause: error,
     });
   }

@@ -59,7 +59,7 @@ export async function chooseWorkspace(
     const path = joinPath(directory, temporaryName(KIND));
     // Quotes, $ and braces have a meaning in %files of a definition.
     if (!/^[\p{L}\p{N}_@%+=:,./ -]+$/u.test(path)) {
-      seen.push(`a definition can't name "${printable(directory)}"`);
+      seen.push(`a definition cannot name "${printable(directory)}"`);
       continue;
     }
     if (!await isTrustedDirectory(directory, userId)) {

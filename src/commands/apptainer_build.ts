@@ -119,7 +119,7 @@ async function builtText(setting: ImageSetting, name: string): Promise<string> {
     const state = await imageState(imagePathsOf(setting, name), recordOf(setting.section, name), undefined);
     return state === "missing" ? "no image yet" : "has an image";
   } catch {
-    return "its name can't be an image's";
+    return "its name cannot be an image's";
   }
 }
 

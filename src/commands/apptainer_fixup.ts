@@ -106,7 +106,7 @@ async function oneVenv(path: string, name: string): Promise<Venv> {
   const venv = await readVenv(path);
   if (venv !== undefined) return venv;
   throw new CliError("not-found", `Cannot find the environment "${name}" at "${path}"`, {
-    hint: "`euler-files venv list` shows those that are there",
+    hint: "`euler-files venv list` lists those that exist",
   });
 }
 

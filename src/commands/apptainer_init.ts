@@ -2,7 +2,7 @@
 import * as v from "valibot";
 import { type Answer, type Context, defineCommand } from "../contract/command.ts";
 import { parseBaseImage } from "../apptainer/base_image.ts";
-import { APPTAINER_SCHEMA } from "../config/config.ts";
+import { APPTAINER_SCHEMA } from "../config/apptainer_schema.ts";
 import { createConfig } from "../config/config_create.ts";
 import { configPath, readConfig } from "../config/config_file.ts";
 import { CHANGED_FIELDS } from "../config/changed_fields.ts";

@@ -2,11 +2,12 @@
 import * as v from "valibot";
 import { bytesOf, roundSeconds, secondsOf, timeOf } from "../contract/answer_fields.ts";
 import { type Answer, defineCommand } from "../contract/command.ts";
+import { type Difference, DIFFERENCES, differenceText, findDifferences } from "../apptainer/differences.ts";
 import { imageFreshness, observeImage } from "../apptainer/image_sync.ts";
 import { imageState, readInputs } from "../apptainer/inputs.ts";
 import { imagePathsOf, type ImageSetting, loadSetting, recordOf } from "../apptainer/setting.ts";
 import { CliError } from "../errors/errors.ts";
-import { formatAge, formatSize } from "../text/format.ts";
+import { formatAge, formatSize, listSome } from "../text/format.ts";
 import type { System } from "../system/system.ts";
 import { renderTable } from "../text/table.ts";
 
@@ -22,7 +23,16 @@ const image = v.object({
   built_at: timeOf("When it was built"),
   age_seconds: secondsOf("How long ago it was built"),
   enabled: v.boolean(),
-  state: v.pipe(v.picklist(STATES), v.description("How the image stands to its environment")),
+  state: v.pipe(v.picklist(STATES), v.description("Whether the image still matches its environment")),
+  differences: v.pipe(
+    v.array(v.object({
+      what: v.picklist(DIFFERENCES),
+      name: v.pipe(v.nullable(v.string()), v.description("The package")),
+      built: v.nullable(v.string()),
+      now: v.nullable(v.string()),
+    })),
+    v.description("What makes an outdated image differ from its environment and settings"),
+  ),
   on_scratch: v.picklist(ON_SCRATCH),
   scratch_path: v.nullable(v.string()),
 });
@@ -63,7 +73,13 @@ export default defineCommand({
       one.on_scratch.replace("-", " "),
     ]);
     const head = ["Name", "Environment", "Python", "Size", "Built", "State", "On scratch"];
-    return { stdout: renderTable(head.map(style.bold), rows) };
+    const differences = answer.images.filter((one) => one.differences.length > 0).map((one) =>
+      `${one.name}: ${listSome(one.differences.map(differenceText), 8)}\n`
+    );
+    const stderr = differences.length === 0
+      ? {}
+      : { stderr: `\nChanged since they were built:\n${differences.join("")}` };
+    return { stdout: renderTable(head.map(style.bold), rows), ...stderr };
   },
 });
 
@@ -85,20 +101,26 @@ async function describe(setting: ImageSetting, name: string, system: System): Pr
     built_at: record.built_at,
     age_seconds: roundSeconds(Math.max(0, system.now() / 1000 - record.built_at)),
     enabled: record.enabled,
-    state: await stateOf(setting, name, system),
+    ...await stateOf(setting, name, system),
     on_scratch: scratch === undefined ? "unknown" : imageFreshness(scratch),
     scratch_path: scratch?.scratch.target ?? null,
   };
 }
 
-async function stateOf(setting: ImageSetting, name: string, system: System): Promise<typeof STATES[number]> {
+async function stateOf(
+  setting: ImageSetting,
+  name: string,
+  system: System,
+): Promise<{ state: typeof STATES[number]; differences: Difference[] }> {
   const paths = imagePathsOf(setting, name);
   const record = recordOf(setting.section, name);
   try {
-    return await imageState(paths, record, await readInputs(setting, paths, system));
+    const inputs = await readInputs(setting, paths, system);
+    const state = await imageState(paths, record, inputs);
+    return { state, differences: state === "outdated" ? await findDifferences(setting, paths, inputs) : [] };
   } catch (error) {
     if (!(error instanceof CliError)) throw error;
     const state = await imageState(paths, record, undefined);
-    return state === "up to date" ? "no environment" : state;
+    return { state: state === "up to date" ? "no environment" : state, differences: [] };
   }
 }

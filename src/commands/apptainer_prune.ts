@@ -7,7 +7,7 @@ import { allocatedBytesOf, bytesOf } from "../contract/answer_fields.ts";
 import { FAILURE_SCHEMA, failureOf } from "../runs/failures.ts";
 import { CliError } from "../errors/errors.ts";
 import { choice, flag, type RequestOf, text } from "../contract/fields.ts";
-import { formatSize } from "../text/format.ts";
+import { formatFiles, formatSize, listSome } from "../text/format.ts";
 import { closestString } from "../text/closest_string.ts";
 import { commandLine } from "../shell/quote.ts";
 import { sweepDirectory } from "../system/sweep.ts";
@@ -33,12 +33,12 @@ const fields = {
   }),
   mode: choice(MODES, "What to remove; both if not given", { placeholder: "MODE" }),
   dryRun: flag("Show what would be removed"),
-  yes: flag("Don't ask", { short: "-y" }),
+  yes: flag("Do not ask", { short: "-y" }),
   deleteOwnFiles: flag("Remove an environment with files that no package brought, or that were changed since"),
 };
 
 const target = v.object({
-  kind: v.picklist(["venv", "sif", "def", "scratch sif"]),
+  kind: v.picklist(["venv", "sif", "def", "requirements", "scratch sif", "wrappers"]),
   path: v.string(),
   size: v.pipe(v.string(), v.description("For people")),
   size_bytes: bytesOf("What it holds"),
@@ -160,11 +160,13 @@ function deletingCommand(name: string, mode: PruneMode | undefined): string {
   return commandLine(["euler-files", "apptainer", "prune", name, ...only, "--yes", "--delete-own-files"]);
 }
 
-function describeTarget({ kind, path, sizeBytes, inner, venv }: PruneTarget): v.InferOutput<typeof target> {
+function describeTarget({ kind, path, sizeBytes, inner, venv, wrappers }: PruneTarget): v.InferOutput<typeof target> {
   const note = venv?.kind === "link"
     ? " (only the link)"
     : inner !== undefined && inner.length > 0
     ? `, with the environments inside it: ${inner.join(", ")}`
+    : wrappers !== undefined
+    ? `, ${formatFiles(wrappers.length)}: ${listSome(wrappers)}`
     : "";
   return { kind, path, size: formatSize(sizeBytes) + note, size_bytes: sizeBytes };
 }

@@ -2,17 +2,14 @@
 import * as v from "valibot";
 import { COUNT } from "../contract/answer_fields.ts";
 import { type Answer, type Command, type Context, defineCommand } from "../contract/command.ts";
-import { findGpu, planContainer, stagedVariables } from "../apptainer/container.ts";
+import { bringImage, tellIfOlder, variablesFor } from "../apptainer/bring_image.ts";
+import { findGpu, planContainer } from "../apptainer/container.ts";
 import { mountPack, withPack } from "../apptainer/run_pack.ts";
-import { imageState, readImage } from "../apptainer/inputs.ts";
-import { syncImage } from "../apptainer/image_sync.ts";
-import { syncImageToNode } from "../apptainer/node_image.ts";
-import { imagePathsOf, type ImageSetting, loadSetting, recordOf, selectImages } from "../apptainer/setting.ts";
+import { type ImageSetting, loadSetting, recordOf, selectImages } from "../apptainer/setting.ts";
 import { resolveConfig } from "../config/resolve.ts";
-import { CliError, knownError } from "../errors/errors.ts";
-import { type Tier, TIERS } from "../config/tier.ts";
+import { CliError } from "../errors/errors.ts";
+import { TIERS } from "../config/tier.ts";
 import { choice, flag, list, text, words } from "../contract/fields.ts";
-import { shellWord } from "../text/format.ts";
 import { earlySignalText, ignoreEarlySignals } from "../system/early_signals.ts";
 import { commandLine } from "../shell/quote.ts";
 import { apptainerMissing, enterContainer, findApptainer } from "../tools/apptainer.ts";
@@ -84,7 +81,7 @@ function containerCommand(verb: Verb): Command<typeof fields, RunAnswer> {
     name: `apptainer ${verb}`,
     summary: SUMMARIES[verb],
     description:
-      "The image is copied to scratch first if it isn't there. On a node with a GPU the container gets it (--nv). The " +
+      "The image is copied to scratch first if scratch does not have it. On a node with a GPU the container gets it (--nv). The " +
       "variables that are staged on scratch are set in it, and their directories bound. Ends with the program's exit code.",
     examples: EXAMPLES[verb],
     fields,
@@ -115,8 +112,8 @@ function containerCommand(verb: Verb): Command<typeof fields, RunAnswer> {
         system,
         (signal) => context.report({ type: "warning", subject: name, text: earlySignalText(signal) }),
       );
-      await tellIfOlder(setting, name, context);
-      const { image, synced } = await bringImage(setting, request, name, context);
+      await tellIfOlder(setting, name, context.report, system);
+      const { image, synced } = await bringImage(setting, request, name, context.report, system);
       const asked = {
         ...{ verb, image, args: request.args, gpu: request.nv ? "nvidia" : request.rocm ? "amd" : await findGpu() },
         binds: [...await scratchBinds(setting, system), ...request.binds],
@@ -127,12 +124,12 @@ function containerCommand(verb: Verb): Command<typeof fields, RunAnswer> {
         ? await mountPack(image, request.dryRun ? undefined : apptainer, setting, context.report, system)
         : undefined;
       const started = record?.kind === "pack" && mount !== undefined
-        ? await withPack(asked, record, setting, mount, system)
+        ? await withPack(asked, name, setting, mount, system)
         : { request: asked, variables: {} };
       const command = planContainer(
         apptainer ?? { program: "apptainer", name: "apptainer" },
         started.request,
-        await stagedVariables(setting.config, setting.configPath, request.to, system).catch(noScratch),
+        await variablesFor(setting, request.to, system),
         started.variables,
       );
       const exitCode = request.dryRun
@@ -168,50 +165,6 @@ function missing(what: string, usage: string): CliError {
   return new CliError("usage", `Missing the name of ${what}`, { hint: usage });
 }
 
-/** The file to use: on scratch, or, if scratch can't hold it, in the store. */
-async function bringImage(
-  setting: ImageSetting,
-  { to, dryRun }: { readonly to: Tier | undefined; readonly dryRun: boolean },
-  name: string,
-  { system, report }: Context,
-): Promise<{ image: string; synced: boolean }> {
-  const mode = dryRun ? "dry-run" : "if-needed";
-  const bring = to === "node" ? syncImageToNode : syncImage;
-  try {
-    const { status, facts } = await bring(setting, { name, mode }, report, system);
-    if (status === "synced") {
-      const where = to === "node" ? "on this node" : "on scratch";
-      report({ type: "done", subject: name, outcome: "good", text: `is ${where}: ${facts.scratch.target}` });
-    }
-    return { image: facts.scratch.target, synced: status === "synced" };
-  } catch (error) {
-    const known = knownError(`Cannot use scratch`, error);
-    const scratchFailed = known !== undefined && ["no-space", "file-system", "config"].includes(known.kind);
-    const paths = imagePathsOf(setting, name);
-    if (!scratchFailed || !await Deno.stat(paths.sif).then(() => true, () => false)) throw error;
-    report({ type: "warning", subject: name, text: `${known.message}; running it from the store, which is slower` });
-    return { image: paths.sif, synced: false };
-  }
-}
-
-/** Says that the environment was changed since its image was built; the image is used as it is. */
-async function tellIfOlder(setting: ImageSetting, name: string, { system, report }: Context): Promise<void> {
-  const image = await readImage(setting, name, system).catch((error) => {
-    // An image works without its environment.
-    if (error instanceof CliError) return undefined;
-    throw error;
-  });
-  if (image === undefined || await imageState(image.paths, image.record, image.inputs) !== "outdated") return;
-  report({
-    type: "warning",
-    subject: name,
-    text: `the environment or its settings changed since the image was built`,
-    hint: `euler-files ${image.record?.kind === "pack" ? "venv pack" : "apptainer build"} ${
-      shellWord(image.paths.venvName)
-    }`,
-  });
-}
-
 /** Scratch as a whole: a job's working directory and its data are there, not only the staged caches. */
 async function scratchBinds({ config, configPath }: ImageSetting, { env }: Context["system"]): Promise<string[]> {
   try {
@@ -221,10 +174,4 @@ async function scratchBinds({ config, configPath }: ImageSetting, { env }: Conte
     if (error instanceof CliError) return [];
     throw error;
   }
-}
-
-/** The variables if scratch isn't set: none, because nothing can be staged there. */
-function noScratch(error: unknown): Record<string, string> {
-  if (error instanceof CliError && error.kind === "config") return {};
-  throw error;
 }

@@ -69,7 +69,7 @@ export default defineCommand({
   description:
     "An interrupted copy is continued; the image gets its name on scratch when it is whole and its checksum is right.",
   examples: [
-    { command: "euler-files apptainer sync", does: "All enabled images that aren't fresh on scratch" },
+    { command: "euler-files apptainer sync", does: "All enabled images that are not fresh on scratch" },
     { command: "euler-files apptainer sync --to node", does: "In the script of a job: on the disks of all its nodes" },
     { command: "euler-files apptainer sync --image my-ml-env --force", does: "One image, in any case" },
   ],

@@ -21,7 +21,7 @@ const FIELDS = {
   }),
   force: flag("Remove what was not pushed or was kept aside, too"),
   dryRun: flag("Show what would be removed, and its size"),
-  yes: flag("Don't ask", { short: "-y" }),
+  yes: flag("Do not ask", { short: "-y" }),
 };
 
 type CleanRequest = RequestOf<typeof FIELDS>;

@@ -16,7 +16,7 @@ export const configEdit = defineCommand({
   name: "config edit",
   summary: "Edit the configuration in your editor",
   description:
-    "Opens a copy in $VISUAL, $EDITOR or vi and saves it only if it is valid. If it isn't, the copy is kept, and the " +
+    "Opens a copy in $VISUAL, $EDITOR or vi and saves it only if it is valid. If it is not, the copy is kept, and the " +
     "next `config edit` goes on with it.",
   examples: [
     { command: "euler-files config edit", does: "Open the configuration" },

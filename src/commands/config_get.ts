@@ -19,7 +19,7 @@ const FIELDS = {
 export const configGet = defineCommand({
   name: "config get",
   summary: "Print one field of the configuration",
-  description: "Texts are printed as they are, anything else as JSON. A field that isn't in the file has its default.",
+  description: "Texts are printed as they are, anything else as JSON. A field that is not in the file has its default.",
   examples: [
     { command: "euler-files config get parallel_jobs", does: "A number" },
     { command: "euler-files config get vars.HF_HOME.source", does: "A directory, variables unexpanded" },

@@ -21,7 +21,7 @@ const FAULT_SCHEMA = v.object({
   severity: v.picklist(["error", "warning"]),
   kind: v.pipe(
     v.picklist(["syntax", "value", "machine"]),
-    v.description("syntax: no JSON; value: not what the field holds; machine: doesn't work on this machine"),
+    v.description("syntax: no JSON; value: not what the field holds; machine: does not work on this machine"),
   ),
   field: v.string(),
   message: v.string(),
@@ -45,7 +45,7 @@ export const configValidate = defineCommand({
   name: "config validate",
   summary: "List everything that is wrong with the configuration",
   description:
-    "Each fault is printed as FILE:LINE:COLUMN. Unknown fields and variables that aren't set on this machine are " +
+    "Each fault is printed as FILE:LINE:COLUMN. Unknown fields and variables that are not set on this machine are " +
     "warnings; with an error among the faults the exit code is 2.",
   examples: [
     { command: "euler-files config validate", does: "Check the configuration in use" },

@@ -12,7 +12,8 @@ import { listSome } from "../text/format.ts";
 import { PUSH_RESULT_SCHEMA, type Pushed, pushVariables } from "../runs/push_run.ts";
 import { commandLine } from "../shell/quote.ts";
 import { takeTaskLock } from "../nodes/task_share.ts";
-import { environmentChanges, SYNCED_FIELDS, syncVariables } from "../runs/sync_run.ts";
+import { environmentChanges } from "../runs/changed_environment.ts";
+import { SYNCED_FIELDS, syncVariables } from "../runs/sync_run.ts";
 import { earlySignalText, ignoreEarlySignals } from "../system/early_signals.ts";
 import type { SharedLock } from "../system/shared_use.ts";
 import { findCommand, runCommand } from "../tools/program.ts";
@@ -25,7 +26,7 @@ const FIELDS = {
   }),
   to: choice(
     TIERS,
-    "Stage to scratch, or by way of scratch to the disk of this node, whatever the configuration says",
+    "Stage to scratch, or by way of scratch to the disk of this node, regardless of the configuration",
     {
       placeholder: "TIER",
     },

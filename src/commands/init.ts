@@ -53,7 +53,7 @@ export const init = defineCommand({
   summary: "Set up which caches are managed, by questions, options or JSON",
   description:
     "Asks for scratch, variables and their source directories, and saves ~/.euler-files.json. A configuration that " +
-    "is there already is the starting point: what isn't given stays in it, null takes a field out. A null for a whole " +
+    "is there already is the starting point: what is not given stays in it, null takes a field out. A null for a whole " +
     "section (vars, apptainer, apptainer.images, migrations) changes nothing unless --remove names it.",
   examples: [
     { command: "euler-files init", does: "Ask, then save" },

@@ -30,7 +30,7 @@ const FIELDS = {
   }),
   to: choice(
     TIERS,
-    "Stage to scratch, or by way of scratch to the disk of each node, whatever the configuration says",
+    "Stage to scratch, or by way of scratch to the disk of each node, regardless of the configuration",
     {
       placeholder: "TIER",
     },

@@ -24,7 +24,7 @@ const FIELDS = {
   to: text("Where to", { placeholder: "PATH", completion: "directory", aliases: ["to_path", "new_path"] }),
   dryRun: flag("Check everything and show what would be done"),
   noDelete: flag("Keep the old directory", { aliases: ["keep_old"] }),
-  yes: flag("Don't ask", { short: "-y" }),
+  yes: flag("Do not ask", { short: "-y" }),
 };
 
 type MigrateRequest = RequestOf<typeof FIELDS>;

@@ -19,7 +19,7 @@ const FIELDS = {
   dryRun: flag("Show what would be pushed and change nothing"),
   from: choice(
     TIERS,
-    "Push from scratch, or from the disk of this node by way of scratch, whatever the configuration says",
+    "Push from scratch, or from the disk of this node by way of scratch, regardless of the configuration",
     {
       placeholder: "TIER",
     },
@@ -27,7 +27,7 @@ const FIELDS = {
   force: flag("Push all that is on scratch into a source that held files and is empty or gone now"),
   checksum: flag("Compare what is in the files, even where their size and time are the same"),
   filter: filterField("push"),
-  engine: choice(ENGINES, "Copy with rsync or natively, whatever the configuration says", { placeholder: "ENGINE" }),
+  engine: choice(ENGINES, "Copy with rsync or natively, regardless of the configuration", { placeholder: "ENGINE" }),
   verbose: flag("Name each file that is pushed", { short: "-v" }),
 };
 

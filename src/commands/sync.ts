@@ -9,7 +9,8 @@ import { TIERS } from "../config/tier.ts";
 import { ENGINES } from "../variables/variable.ts";
 import { renderExports } from "../shell/exports.ts";
 import { chooseShell, evaluation, SHELL_NAMES, SHELLS } from "../shell/shell.ts";
-import { environmentChanges, SYNCED_FIELDS, syncVariables } from "../runs/sync_run.ts";
+import { environmentChanges } from "../runs/changed_environment.ts";
+import { SYNCED_FIELDS, syncVariables } from "../runs/sync_run.ts";
 
 const FIELDS = {
   vars: list("Sync only this variable, even if it is disabled", {
@@ -25,7 +26,7 @@ const FIELDS = {
   replace: flag("Replace a copy that was staged from another source; jobs that use it lose it"),
   to: choice(
     TIERS,
-    "Stage to scratch, or by way of scratch to the disk of this node, whatever the configuration says",
+    "Stage to scratch, or by way of scratch to the disk of this node, regardless of the configuration",
     {
       placeholder: "TIER",
     },
@@ -35,7 +36,7 @@ const FIELDS = {
   }),
   filter: filterField("sync"),
   strict: flag("Fail where any file is missing, also where the source itself forbids to read it"),
-  engine: choice(ENGINES, "Copy with rsync or natively, whatever the configuration says", { placeholder: "ENGINE" }),
+  engine: choice(ENGINES, "Copy with rsync or natively, regardless of the configuration", { placeholder: "ENGINE" }),
   verbose: flag("Show more of what happens on stderr, with the name of each file", { short: "-v" }),
   leg: choice(["scratch-to-node"], "Take what is on scratch as it is; for the nodes of a job, which are asked for it", {
     placement: "json-only",

@@ -47,7 +47,7 @@ export const unload = defineCommand({
   summary: "Give the variables back the values they had before sync",
   description:
     `An evaluated sync keeps the earlier values in ${EARLIER_VALUES}, which nested shells and jobs inherit. ` +
-    "A variable that was changed after the sync stays as it is. Nothing on scratch changes. With the function of " +
+    "What was set with a variable goes with it. A variable that was changed after the sync stays as it is. Nothing on scratch changes. With the function of " +
     "shell-init it is `ef off`, and `off` is another name of this command.",
   examples: [
     { command: evaluation("unload", "bash"), does: "All variables as they were before sync" },

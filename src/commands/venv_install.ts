@@ -10,9 +10,11 @@ import { flag, list, type RequestOf, text } from "../contract/fields.ts";
 import { commandLine } from "../shell/quote.ts";
 import { findUv, type Uv, uvMissing } from "../tools/uv.ts";
 import { underLocks } from "../system/file_lock.ts";
+import { temporaryBeside } from "../system/temporary_name.ts";
 import { waitForServer } from "../system/wait_for_server.ts";
 import { lockVenv, readConfigIfThere, resolveUvCache, resolveVenvBase, venvPath } from "../venv/base.ts";
-import { install, type InstallPlan, observeTarget, planInstall, requirementsIn } from "../venv/install.ts";
+import { install, type InstallPlan, observeTarget, planInstall } from "../venv/install.ts";
+import { requirementsIn } from "../venv/requirement_files.ts";
 import { listVenvs } from "../venv/venv.ts";
 
 const fields = {
@@ -28,10 +30,15 @@ const fields = {
     aliases: ["requirements"],
   }),
   python: text("Python version or interpreter for a new environment", { placeholder: "PYTHON" }),
-  requirementFiles: list("Install what a requirements file lists", {
+  requirementFiles: list("Install what a file lists: requirements, a pyproject.toml, uv.lock or pylock.toml", {
     flag: "--requirement",
     short: "-r",
     placeholder: "FILE",
+  }),
+  editables: list("Install a project as a link to its directory", {
+    flag: "--editable",
+    short: "-e",
+    placeholder: "PROJECT",
   }),
   venvBase: text("Directory of the environments, instead of the configured one or $VENV_DIR", {
     placeholder: "DIR",
@@ -53,6 +60,7 @@ const answer = v.object({
   created: v.pipe(v.boolean(), v.description("Whether the environment is new")),
   packages: v.array(v.string()),
   requirement_files: v.array(v.string()),
+  editables: v.array(v.string()),
   python: v.nullable(v.string()),
   index_url: v.nullable(v.string()),
   extra_index_urls: v.pipe(
@@ -73,10 +81,13 @@ export default defineCommand({
   summary: "Make a Python environment with uv, or add packages to one",
   description:
     "The environment is made below --venv-base, the configured apptainer.venv_base, $VENV_DIR or ~/venvs. A PyTorch version with a " +
-    "suffix, torch==2.4.0+cu121 say, brings the PyTorch index for that hardware; all other packages still come from PyPI.",
+    "suffix, torch==2.4.0+cu121 say, brings the PyTorch index for that hardware; all other packages still come from PyPI. " +
+    "Of a uv.lock the exact versions are installed, with the project as a link to its directory; what follows -- goes to " +
+    "`uv export`: --no-editable, --no-emit-project, --extra NAME.",
   examples: [
     { command: "euler-files venv install my-ml-env torch transformers", does: "Make it and install two packages" },
     { command: "euler-files venv install my-ml-env -r requirements.txt", does: "Install what a file lists" },
+    { command: "euler-files venv install my-ml-env -r ~/project/uv.lock", does: "What a project has locked" },
     { command: "euler-files venv install cuda torch==2.4.0+cu121", does: "PyTorch for CUDA 12.1" },
   ],
   fields,
@@ -103,6 +114,12 @@ export default defineCommand({
     const files = request.requirementFiles.map((file) =>
       resolvePath(file, system.env, system.cwd, { label: "--requirement", kind: "usage" })
     );
+    const editables = request.editables.map((project) =>
+      /^[a-z][a-z0-9+.-]*:\/\//i.test(project)
+        ? project
+        : resolvePath(project, system.env, system.cwd, { label: "--editable", kind: "usage" })
+    );
+    const exportFile = `${temporaryBeside(path, "write")}/pylock.toml`;
     const requirements = [...request.packages, ...await readRequirements(files)];
     const uv = await findUv(system, requirements.some((one) => one.includes("+")));
     const decide = async () =>
@@ -112,6 +129,8 @@ export default defineCommand({
           venvPath: path,
           python: expandPython(request.python, context),
           requirementFiles: files,
+          editables,
+          exportFile,
           uvCacheDir,
           scratch: scratchOf(config, context),
         },
@@ -144,6 +163,7 @@ export default defineCommand({
       created: plan.created,
       packages: request.packages.map(withoutCredentials),
       requirement_files: files,
+      editables: editables.map(withoutCredentials),
       python: request.python ?? null,
       index_url: request.indexUrl === undefined ? null : withoutCredentials(request.indexUrl),
       extra_index_urls: plan.extraIndexUrls.map(withoutCredentials),
@@ -168,7 +188,7 @@ function checkRequest(request: Request): string {
       hint: "euler-files venv install ENV_NAME PACKAGES...",
     });
   }
-  if (request.packages.length === 0 && request.requirementFiles.length === 0) {
+  if (request.packages.length + request.requirementFiles.length + request.editables.length === 0) {
     throw new CliError("usage", `Nothing to install into "${request.envName}"`, {
       hint: `euler-files venv install ${request.envName} PACKAGES..., or -r requirements.txt`,
     });
@@ -201,7 +221,7 @@ async function readRequirements(files: readonly string[]): Promise<string[]> {
       })
     ),
   );
-  return texts.flatMap(requirementsIn);
+  return texts.flatMap((text, index) => requirementsIn(files[index]!, text));
 }
 
 async function executePlan(plan: InstallPlan, uv: Uv, { system, report, sharesTerminal }: Context): Promise<void> {

@@ -136,7 +136,7 @@ export default defineCommand({
       : [`${left.join(", ")} stayed in ${paths.oldBase}, so venv_base stays as it is`];
     const unlisted = await findUnlisted(paths.oldBase);
     if (unlisted.length > 0) {
-      stayed.push(`not moved, because \`euler-files venv list\` doesn't show them: ${listSome(unlisted)}`);
+      stayed.push(`not moved, because \`euler-files venv list\` does not show them: ${listSome(unlisted)}`);
     }
     for (const text of stayed) report({ type: "warning", text });
     if (good && config !== undefined && updates.length > 0) await saveUpdates(config, paths, updates, context);

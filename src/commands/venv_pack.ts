@@ -1,7 +1,7 @@
 // `euler-files venv pack`: makes one file of an environment, which is mounted at the environment's own path.
 import * as v from "valibot";
 import { bytesOf } from "../contract/answer_fields.ts";
-import { planSquash, squashVenv } from "../apptainer/squash_venv.ts";
+import { planSquash, squashVenv, withPrefix } from "../apptainer/squash_venv.ts";
 import { loadSetting } from "../apptainer/setting.ts";
 import { type Answer, defineCommand } from "../contract/command.ts";
 import { flag, text } from "../contract/fields.ts";
@@ -9,10 +9,16 @@ import { CliError } from "../errors/errors.ts";
 import { findMksquashfs } from "../tools/mksquashfs.ts";
 import { formatSize } from "../text/format.ts";
 import { commandLine } from "../shell/quote.ts";
+import { findPrefix } from "../venv/conda.ts";
+import { resolvePath, toAbsolutePath } from "../config/paths.ts";
 import { listVenvs } from "../venv/venv.ts";
 
 const fields = {
   name: text("The environment", { placement: "argument", placeholder: "NAME", completion: "environment" }),
+  prefix: text("Pack this prefix of conda, micromamba or pixi (or the pixi project) under NAME", {
+    placeholder: "DIR",
+    completion: "directory",
+  }),
   force: flag("Pack even if nothing changed"),
   dryRun: flag("Show what would be done"),
 };
@@ -41,6 +47,10 @@ export default defineCommand({
     "image; it runs in apptainer.base_image, whose Python must be the environment's.",
   examples: [
     { command: "euler-files venv pack my-ml-env", does: "Pack it, if anything changed" },
+    {
+      command: "euler-files venv pack my-tools --prefix ~/micromamba/envs/tools",
+      does: "A prefix of conda or micromamba",
+    },
     { command: "euler-files apptainer run my-ml-env train.py", does: "Run a script with it" },
   ],
   fields,
@@ -63,8 +73,14 @@ export default defineCommand({
     const setting = await loadSetting(configOption, system);
     const mode = request.force ? "force" : "if-needed";
     const hear = (text: string) => report({ type: "output", text });
-    const plan = request.dryRun ? await planSquash(setting, request.name, mode, system) : await squashVenv(
-      { setting, name: request.name, mode },
+    const prefix = request.prefix === undefined ? undefined : toAbsolutePath(
+      await findPrefix(resolvePath(request.prefix, system.env, system.cwd, { label: "--prefix", kind: "usage" })),
+      {},
+      { label: "--prefix", kind: "usage" },
+    );
+    const asked = withPrefix(setting, request.name, prefix);
+    const plan = request.dryRun ? await planSquash(asked, request.name, mode, system) : await squashVenv(
+      { setting, name: request.name, mode, prefix },
       await findMksquashfs(system),
       { listener: { terminal: false, hear }, report },
       system,

@@ -34,7 +34,7 @@ const fields = {
     variable: "VENV_DIR",
   }),
   dryRun: flag("Show what would be removed"),
-  yes: flag("Don't ask", { short: "-y" }),
+  yes: flag("Do not ask", { short: "-y" }),
   deleteOwnFiles: flag("Remove it with files that no package brought, or that were changed since"),
 };
 
@@ -153,6 +153,6 @@ function deletingCommand({ venvBase }: Pick<RequestOf<typeof fields>, "venvBase"
 function unknownVenv(name: string, base: string, known: readonly string[]): CliError {
   const near = closestString(name, known);
   return new CliError("not-found", `Cannot find the environment "${name}" in "${base}"`, {
-    hint: near === undefined ? "`euler-files venv list` shows those that are there" : `did you mean "${near}"?`,
+    hint: near === undefined ? "`euler-files venv list` lists those that exist" : `did you mean "${near}"?`,
   });
 }

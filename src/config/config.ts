@@ -2,7 +2,8 @@
 // Every object lets unknown fields through: a later version may have written them, and they must survive.
 import * as v from "valibot";
 import { jsonObject } from "./json_object.ts";
-import { COMPONENT_CHARACTERS, isPathComponent, VARIABLE_NAME } from "./names.ts";
+import { APPTAINER_SCHEMA, IMAGE_SCHEMA } from "./apptainer_schema.ts";
+import { VARIABLE_NAME } from "./names.ts";
 import { reasonAgainstVariable } from "./reserved_variables.ts";
 import { PATTERNS } from "./patterns.ts";
 import { EMPTY_LOCKS, presetExcludes } from "./presets.ts";
@@ -30,16 +31,6 @@ export const VARIABLE_NAME_SCHEMA = v.pipe(
     (name) => reasonAgainstVariable(name) === undefined,
     (issue) => `must not be managed: ${reasonAgainstVariable(String(issue.input)) ?? ""}`,
   ),
-);
-
-const NO_PLAIN_NAME = "must be a plain name, not a path";
-
-/** The name of an environment, an image or its file. */
-export const COMPONENT_NAME_SCHEMA = v.pipe(
-  text,
-  v.regex(COMPONENT_CHARACTERS, NO_PLAIN_NAME),
-  // The schema of a pattern can't say the rest; a name that the pattern refuses has its fault already.
-  v.check((name) => !COMPONENT_CHARACTERS.test(name) || isPathComponent(name), NO_PLAIN_NAME),
 );
 
 const EXPORTED_TEXT = v.pipe(
@@ -128,60 +119,6 @@ export const VARIABLE_SCHEMA = jsonObject(v.pipe(
   VARIABLE_FIELDS,
   v.forward(v.check(({ source, mode }) => source !== undefined || mode === "redirect", "is missing"), ["source"]),
 ));
-
-/** One built image. */
-export const IMAGE_SCHEMA = jsonObject(v.looseObject({
-  kind: v.optional(v.pipe(text, v.description('"pack": a squashfs made by `venv pack`; else an image'))),
-  venv_name: v.pipe(COMPONENT_NAME_SCHEMA, v.description("Directory of the environment below venv_base")),
-  python_version: v.pipe(text, v.description("Python version at build time")),
-  sif_filename: v.pipe(COMPONENT_NAME_SCHEMA, v.description("File name of the image in sif_store")),
-  built_at: v.optional(v.pipe(v.number("must be a number"), v.description("Seconds since 1970")), 0),
-  enabled: v.optional(v.pipe(flag, v.description("false: skipped by `apptainer sync`")), true),
-  inputs_hash: v.optional(v.pipe(text, v.description("Stands for all the image was built from"))),
-  own_files_hash: v.optional(
-    v.pipe(
-      text,
-      v.description("Stands for the environment's files that no package brought, or that were changed since"),
-    ),
-  ),
-  sif_sha256: v.optional(v.pipe(text, v.description("Checksum of the image's file"))),
-  sif_size_bytes: v.optional(v.pipe(v.number("must be a number"), v.description("Size of the image's file"))),
-  sif_modified_at: v.optional(
-    v.pipe(v.number("must be a number"), v.description("Modification time of the image's file, seconds since 1970")),
-  ),
-}, "must be an object that describes an image"));
-
-/** The `apptainer` section. */
-export const APPTAINER_SCHEMA = jsonObject(v.looseObject({
-  venv_base: v.optional(v.pipe(text, v.description("Directory of the Python environments")), ""),
-  sif_store: v.optional(v.pipe(text, v.description("Persistent directory of the built images")), ""),
-  scratch_sif_dir: v.optional(v.pipe(text, v.description("Directory on scratch the images are staged to")), ""),
-  base_image: v.optional(
-    v.pipe(
-      path,
-      v.regex(/^(?:[^{}]|\{version\})*$/, "may hold {version} but no other { or }"),
-      v.description("Container image to build upon; {version} becomes the Python version, 3.11 say"),
-    ),
-    "python:{version}-slim",
-  ),
-  container_venv_path: v.optional(
-    v.pipe(
-      path,
-      v.startsWith("/", "must be an absolute path"),
-      v.description("Where the environment is in the container"),
-    ),
-    "/opt/venv",
-  ),
-  build_args: v.optional(
-    v.pipe(v.array(text, "must be a list of texts"), v.description("Further arguments of `apptainer build`")),
-    ["--fakeroot"],
-  ),
-  run_args: v.optional(
-    v.pipe(v.array(text, "must be a list of texts"), v.description("Further options of `apptainer run|exec|shell`")),
-    [],
-  ),
-  images: v.optional(jsonObject(v.record(COMPONENT_NAME_SCHEMA, IMAGE_SCHEMA, "must be an object of images")), {}),
-}, "must be an object"));
 
 /** One entry of the migration history. */
 const MIGRATION_SCHEMA = jsonObject(v.looseObject({

@@ -105,7 +105,7 @@ export async function lockConfig(path: AbsolutePath, system: System): Promise<Lo
   } catch (error) {
     if (!(error instanceof CliError) || !["file-system", "no-space"].includes(error.kind)) throw error;
     throw new CliError(error.kind, `Cannot change the configuration "${path}": ${error.message}`, {
-      hint: `is its directory writable, and is there room? ls -ld ${real.slice(0, slash) || "/"}`,
+      hint: `check that its directory is writable and has free space: ls -ld ${real.slice(0, slash) || "/"}`,
       cause: error,
     });
   }

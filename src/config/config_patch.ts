@@ -1,14 +1,8 @@
 // The input of `init`: a configuration of which any part may be missing; `null` removes a part (RFC 7396). Pure.
 import * as v from "valibot";
-import {
-  APPTAINER_SCHEMA,
-  COMPONENT_NAME_SCHEMA,
-  CONFIG_SCHEMA,
-  IMAGE_SCHEMA,
-  VARIABLE_NAME_SCHEMA,
-  VARIABLE_SCHEMA,
-} from "./config.ts";
+import { CONFIG_SCHEMA, VARIABLE_NAME_SCHEMA, VARIABLE_SCHEMA } from "./config.ts";
 import { asObject } from "../text/json_value.ts";
+import { APPTAINER_SCHEMA, COMPONENT_NAME_SCHEMA, IMAGE_SCHEMA } from "./apptainer_schema.ts";
 import { jsonObject } from "./json_object.ts";
 
 const VARIABLES_PATCH = v.pipe(

@@ -19,9 +19,19 @@ export function contradictingExports(vars: Variables): { path: readonly string[]
   );
 }
 
-/** What is exported besides these variables. */
-export function extraExports(vars: Variables, names: readonly string[]): Record<string, string> {
-  return Object.fromEntries(
-    names.flatMap((name) => Object.entries(Object.hasOwn(vars, name) ? vars[name]!.exports ?? {} : {})),
+/** What is exported besides these variables, and for each name the variables that it is exported with. */
+export function extraExports(
+  vars: Variables,
+  names: readonly string[],
+): { readonly values: Record<string, string>; readonly owners: Record<string, string[]> } {
+  const all = names.flatMap((owner) =>
+    Object.entries(Object.hasOwn(vars, owner) ? vars[owner]!.exports ?? {} : {}).map(([name, value]) => ({
+      ...{ name, value, owner },
+    }))
   );
+  const owners = Map.groupBy(all, ({ name }) => name);
+  return {
+    values: Object.fromEntries(all.map(({ name, value }) => [name, value])),
+    owners: Object.fromEntries([...owners].map(([name, each]) => [name, each.map(({ owner }) => owner)])),
+  };
 }

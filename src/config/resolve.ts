@@ -327,7 +327,7 @@ export async function ensureScratch(resolved: Pick<ResolvedConfig, "scratchBase"
   let existing: string = cacheRoot;
   while (existing !== "" && !await isThere(existing)) existing = existing.slice(0, existing.lastIndexOf("/"));
   await access(existing || "/", constants.W_OK | constants.X_OK).catch((error) => {
-    throw new CliError("file-system", `Cannot use scratch "${existing || "/"}": it can't be written`, {
+    throw new CliError("file-system", `Cannot use scratch "${existing || "/"}": it cannot be written`, {
       hint,
       cause: error,
     });

@@ -105,7 +105,7 @@ export function systemError(sentence: string, error: unknown): CliError | undefi
   const refusal = systemRefusalOf(error);
   if (refusal === undefined) return undefined;
   const call = refusal.call === undefined ? "" : `: ${refusal.call}`;
-  const hint = hintFor(refusal) ?? "look whether the directories are there and can be used: `euler-files status`";
+  const hint = hintFor(refusal) ?? "check that the directories exist and can be used: `euler-files status`";
   return new CliError("file-system", `${sentence}: ${refusal.words}${call}`, { cause: error, hint });
 }
 

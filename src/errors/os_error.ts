@@ -58,8 +58,8 @@ const SERVER_SILENT =
 
 /** Hints by number (errno(3), Linux on x86_64 and aarch64). */
 const HINTS: Readonly<Record<number, string>> = {
-  [ENOSPC]: "make room there and run the command again",
-  [EDQUOT]: "your quota is used up: make room there and run the command again",
+  [ENOSPC]: "free up space there and run the command again",
+  [EDQUOT]: "your quota is used up: free up space there and run the command again",
   5: "the disk or its server has a fault: run the command again, and tell the administrators if it stays so",
   11: "too many processes run already (ulimit -u): end some and run the command again",
   12: "there is no memory left: ask for more in the job (--mem)",

@@ -33,7 +33,7 @@ export async function observeSource({ what, from }: Move): Promise<SourceFacts |
     if (error instanceof Deno.errors.NotFound) return undefined;
     const kind = error instanceof Deno.errors.NotADirectory ? "usage" : "file-system";
     const why = kind === "usage" ? "it is not a directory" : messageOf(error);
-    throw new CliError(kind, `Cannot migrate ${what}: "${from}" can't be used: ${why}`, { cause: error });
+    throw new CliError(kind, `Cannot migrate ${what}: "${from}" cannot be used: ${why}`, { cause: error });
   }
 }
 
@@ -46,7 +46,7 @@ export async function checkDestination(move: Move, source: SourceFacts, journal:
   const refuse = (why: string, hint: string) =>
     new CliError("usage", `Cannot migrate ${what} to "${printable(to)}": ${why}`, { hint });
   const real = await realLocation(to);
-  const another = "choose a directory that doesn't exist yet, or an empty one";
+  const another = "choose a directory that does not exist yet, or an empty one";
   if (real === source.realPath || await isSameDirectory(real, source.realPath)) {
     throw refuse("that is where it is", "give another directory with --to");
   }

@@ -43,7 +43,7 @@ export async function retireOldDirectory(
     try {
       await Deno.rename(from, aside);
     } catch (error) {
-      return keep(from, `it can't be put aside: ${messageOf(error)}`);
+      return keep(from, `it cannot be put aside: ${messageOf(error)}`);
     }
   }
   const again = isAside && old !== undefined ? [writtenAgain(journal)] : [];
@@ -58,7 +58,7 @@ export async function retireOldDirectory(
 function keep(path: string, why: string): OldDirectoryOutcome {
   const warning = {
     text: `the old directory is kept in "${path}": ${why}`,
-    hint: `when you don't need it any more: rm -r ${shellWord(path)}`,
+    hint: `when you do not need it any more: rm -r ${shellWord(path)}`,
   };
   return { deleted: false, keptAt: path, warnings: [warning], failed: false };
 }
@@ -69,7 +69,7 @@ function withWarnings(outcome: OldDirectoryOutcome, more: readonly OldDirectoryW
 
 function writtenAgain({ from, to }: Journal): OldDirectoryWarning {
   return {
-    text: `"${from}" is there again: something still writes to the old place`,
+    text: `"${from}" exists again: something still writes to the old place`,
     hint: `find out what it is, then bring over what is new: rsync -a ${shellWord(`${from}/`)} ${shellWord(`${to}/`)}`,
   };
 }

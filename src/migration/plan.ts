@@ -281,7 +281,7 @@ async function refuseLoss(
 
 function refuseUnreadable(move: Move, { unreadable }: TransferPlan): void {
   if (unreadable.length === 0) return;
-  throw new CliError("file-system", `Cannot migrate ${move.what}: some of "${move.from}" can't be read`, {
+  throw new CliError("file-system", `Cannot migrate ${move.what}: some of "${move.from}" cannot be read`, {
     lines: unreadable.slice(0, 10).map(({ reason }) => reason),
     hint: `look at it: ls -la ${shellWord(dirname(`${move.from}/${unreadable[0]!.path}`))}`,
   });
@@ -292,6 +292,6 @@ async function refuseHiddenNames(move: Move, transfer: TransferPlan, journal: Jo
   const extras = transfer.directories.flatMap(({ extras }) => extras);
   if (extras.length === 0 || await isOurs(move.to, journal)) return;
   throw new CliError("usage", `Cannot migrate ${move.what} to "${move.to}": the directory is not empty`, {
-    hint: "choose a directory that doesn't exist yet, or an empty one",
+    hint: "choose a directory that does not exist yet, or an empty one",
   });
 }

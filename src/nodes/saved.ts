@@ -94,7 +94,10 @@ export function savedWarnings(
     return {
       text: `${formatFiles(paths.length)} of node ${node}, job ${job}, not pushed since scratch has other ones: ` +
         listSome(paths, 3),
-      hint: `compare ${shellWord(directory)} with ${shellWord(target)}; copy what is right there and run ` +
+      hint:
+        `compare ${shellWord(directory)} with ${
+          shellWord(target)
+        }; copy the right versions to the second one and run ` +
         `\`euler-files push --var ${name}\`, which removes the saved files that are settled`,
     };
   });

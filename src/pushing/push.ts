@@ -115,7 +115,7 @@ export async function planPush(request: PushRequest, system: System): Promise<Pu
       plan,
       incomplete: plan.unreadable.length === 0 ? undefined : missingError(request.variable, plan.unreadable),
       unpushed: left.unpushed,
-      warnings: [...(basis.state === "lost" ? doubts(plan.transfers, "would come") : []), ...left.warnings],
+      warnings: [...(basis.state === "lost" ? doubts(plan.transfers, "would be pushed") : []), ...left.warnings],
     };
   });
 }
@@ -147,7 +147,7 @@ async function observe({ variable, settings }: PushRequest, system: System): Pro
   const facts = await observeVariable(variable, settings, system);
   for (const [what, state] of [["source", facts.source], ["target", facts.target]] as const) {
     if (state.state === "unusable") {
-      throw new CliError("refused", `Cannot push "${variable.name}": its ${what} can't be used: ${state.reason}`, {
+      throw new CliError("refused", `Cannot push "${variable.name}": its ${what} cannot be used: ${state.reason}`, {
         hint: `look at "${what === "source" ? variable.source : variable.target}"`,
       });
     }
@@ -287,7 +287,7 @@ async function push(
       : missingError(variable, missing, outcome.status === "failed" ? stderrTail : []),
     unpushed: left.unpushed,
     warnings: [
-      ...(plan === undefined ? [] : doubts(arrived(plan, outcome), "came")),
+      ...(plan === undefined ? [] : doubts(arrived(plan, outcome), "pushed")),
       ...left.warnings,
       ...(vanishedOnly ? vanishedWarnings(missing) : []),
     ],
@@ -321,13 +321,12 @@ function freshBeforePush(
 }
 
 /** A warning for a push without a record: a file deleted at the source then looks like a new file on scratch. */
-function doubts(files: readonly string[], came: "came" | "would come"): StageWarning[] {
+function doubts(files: readonly string[], what: "pushed" | "would be pushed"): StageWarning[] {
   if (files.length === 0) return [];
   return [{
-    text:
-      "the record of the last transfer is gone, so nothing tells what was removed or put back at the source on purpose: " +
-      `${formatFiles(files.length)} ${came} home (${listSome(files)})`,
-    hint: "look whether all of them belong there",
+    text: "the record of the last transfer is gone, so files deleted at the source cannot be told from new ones: " +
+      `${formatFiles(files.length)} ${what} (${listSome(files)})`,
+    hint: "check that all of them belong at the source",
   }];
 }
 

@@ -74,7 +74,7 @@ function unmountedSource({ name, source }: Variable): CliError {
   const parent = splitAbsolute(source)[0];
   return new CliError(
     "refused",
-    `Cannot push "${name}": its source "${source}" is not there, nor the directory above`,
+    `Cannot push "${name}": its source "${source}" does not exist, nor does the directory above it`,
     {
       hint: `check that it is mounted; if it is meant to be new, run \`mkdir -p ${shellWord(parent)}\``,
     },
@@ -90,9 +90,9 @@ function lostSource(
   facts: VariableFacts,
   held: number | "unknown",
 ): CliError {
-  const state = facts.source.state === "missing" ? "not there" : "empty now";
+  const state = facts.source.state === "missing" ? "does not exist" : "is empty now";
   const before = held === "unknown" ? "nothing tells what it held before" : `held ${formatFiles(held)} before`;
-  return new CliError("refused", `Cannot push "${name}": its source "${source}" is ${state}, and ${before}`, {
+  return new CliError("refused", `Cannot push "${name}": its source "${source}" ${state}, and ${before}`, {
     hint: "check that it is mounted; if it is empty on purpose and is to get all that is on scratch, run " +
       `\`euler-files push --force --var ${name}\``,
   });

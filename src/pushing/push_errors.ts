@@ -13,10 +13,7 @@ export function missingError(
   stderrTail: readonly string[] = [],
 ): CliError {
   return new CliError("transfer", `Cannot push ${formatNames(missing)} of "${name}"`, {
-    lines: [
-      ...reasonLines(missing),
-      ...stderrTail,
-    ],
+    lines: [...reasonLines(missing), ...stderrTail],
     hint: `run \`euler-files push --var ${name}\` again when they can be read on scratch and written at the source`,
   });
 }

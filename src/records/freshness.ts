@@ -43,9 +43,9 @@ function reasonOfLoss(
   marker: VariableFacts["marker"],
   settings: FreshnessSettings,
 ): string | undefined {
-  if (parent === "missing") return "neither the source nor the directory above it is there";
+  if (parent === "missing") return "neither the source nor the directory above it exists";
   if (typeof marker === "string" || marker.source !== settings.source || marker.files === 0) return undefined;
-  return `the source is not there, and it held ${formatFiles(marker.files)} before`;
+  return `the source does not exist, and it held ${formatFiles(marker.files)} before`;
 }
 
 /** Fresh: a transfer of this very source was complete, the source is unchanged since, and the target exists and is complete. */
@@ -55,12 +55,16 @@ export function decideFreshness(facts: VariableFacts, settings: FreshnessSetting
     const lost = reasonOfLoss(source.parent, marker, settings);
     if (lost !== undefined) return { verdict: "source-missing", reason: lost };
   }
-  if (source.state === "unusable") return { verdict: "unusable", reason: `the source can't be used: ${source.reason}` };
+  if (source.state === "unusable") {
+    return { verdict: "unusable", reason: `the source cannot be used: ${source.reason}` };
+  }
   if (target.state === "missing") {
     const noSource = source.state === "missing" ? `${NO_SOURCE_YET}, and ` : "";
     return { verdict: "not-synced", reason: `${noSource}there is no copy on scratch` };
   }
-  if (target.state === "unusable") return { verdict: "unusable", reason: `the target can't be used: ${target.reason}` };
+  if (target.state === "unusable") {
+    return { verdict: "unusable", reason: `the target cannot be used: ${target.reason}` };
+  }
   if (typeof marker === "string") return { verdict: "stale", reason: ABSENCE[marker] };
   const stale = (reason: string): Freshness => ({ verdict: "stale", reason });
   if (marker.source !== settings.source) return stale(`it was staged from ${marker.source}`);

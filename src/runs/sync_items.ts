@@ -325,7 +325,7 @@ function tierPrefix(tier: Tier): string {
 function describePlan(plan: StagePlan): string {
   if (plan.status === "skipped") return "fresh, would be left alone";
   if (plan.status === "no-source-yet") return `${NO_SOURCE_YET}: an empty directory would be exported`;
-  if (plan.status !== "would-sync") return "can't be staged";
+  if (plan.status !== "would-sync") return "cannot be staged";
   const copied = plan.files === 0 ? [] : [`${formatFiles(plan.files)}, ${formatSize(plan.bytes)} would be copied`];
   const removed = plan.deletions.length === 0 ? [] : [`${formatFiles(plan.deletions.length)} would be removed`];
   return `${[...copied, ...removed].join(", ") || "nothing would be copied"}: ${plan.reason}`;

@@ -3,7 +3,6 @@
 import * as v from "valibot";
 import type { Context } from "../contract/command.ts";
 import type { Config } from "../config/config.ts";
-import { extraExports } from "../config/extra_exports.ts";
 import type { AbsolutePath } from "../config/paths.ts";
 import { type NodeDisk, type ResolvedConfig, type ResolvedVariable, resolveNode } from "../config/resolve.ts";
 import type { Tier } from "../config/tier.ts";
@@ -11,10 +10,10 @@ import { CliError, Interrupted } from "../errors/errors.ts";
 import type { FanOutRequest } from "./fan_out_run.ts";
 import { FAILURE_SCHEMA } from "./failures.ts";
 import { type Fallback, fallBack, withWarning } from "./node_fallback.ts";
+import { changedEnvironment, ENVIRONMENT_FIELDS } from "./changed_environment.ts";
 import { filterRules } from "./filter_field.ts";
 import { type ManagedVariables, openManagedVariables } from "./managed_variables.ts";
 import { mapInOrder, pooledMap } from "../system/pool.ts";
-import { EARLIER_VALUES, rememberEarlierValues } from "../shell/earlier_values.ts";
 import { findJob } from "../slurm/job.ts";
 import { makeCacheRoot } from "../variables/cache_root.ts";
 import { checkNode, nodeSettings, onNode, prepareNode, syncedAt } from "../nodes/node_disk.ts";
@@ -64,15 +63,7 @@ export interface SyncRun extends FanOutRequest {
 /** The results of the variables, as fields of an answer. */
 export const SYNCED_FIELDS = {
   scratch_base: v.string(),
-  exports: v.record(v.string(), v.string()),
-  /** Variables of the environment that lead to a target which is not ready. */
-  unset: v.array(v.string()),
-  before: v.optional(
-    v.pipe(
-      v.string(),
-      v.description(`The value of ${EARLIER_VALUES}, by which \`unload\` gives back what the variables were before`),
-    ),
-  ),
+  ...ENVIRONMENT_FIELDS,
   results: v.array(SYNC_RESULT_SCHEMA),
   summary: SUMMARY_SCHEMA,
   errors: v.array(v.string()),
@@ -111,31 +102,15 @@ export async function syncVariables(request: SyncRun, context: Context): Promise
   if (results.filter(({ files_transferred = 0 }) => files_transferred > 0).length > 1) {
     context.report({ type: "note", text: describeSummary(summary) });
   }
-  const extra = extraExports(config.vars, exported.map(({ name }) => name));
-  const exports = { ...Object.fromEntries(exported.map(({ name, target }) => [name, target])), ...tokenPath, ...extra };
-  const unset = items.filter(({ failure, variable }) =>
-    !request.dryRun && failure !== undefined && system.env[variable.name] === variable.target
-  ).map(({ variable }) => variable.name);
-  const changes = environmentChanges({ exports, unset });
   return {
     scratch_base: resolved.scratchBase,
-    exports,
-    unset,
-    ...(Object.keys(changes).length === 0 ? {} : { before: rememberEarlierValues(changes, system.env) }),
+    ...changedEnvironment({ items, exported, tokenPath, vars: config.vars, dryRun: request.dryRun }, system.env),
     results,
     summary,
     errors: failures.map(({ name, message }) => `${name}: ${message}`),
     failures,
     warnings: warnings.map(({ text }) => text),
   };
-}
-
-/** The changes of the environment that an answer means; `null` removes a variable. */
-export function environmentChanges(
-  { exports, unset, before }: Pick<Synced, "exports" | "unset" | "before">,
-): Record<string, string | null> {
-  const earlier = before === undefined ? {} : { [EARLIER_VALUES]: before };
-  return { ...exports, ...Object.fromEntries(unset.map((name) => [name, null])), ...earlier };
 }
 
 /** Whether a variable was asked for: the whole that a selected part needs is staged, but not exported. */

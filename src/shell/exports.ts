@@ -29,7 +29,7 @@ export function renderExports(request: ExportsRequest): string {
   const statements = request.exports.map(({ name, value }) => {
     if (!VARIABLE_NAME.test(name)) {
       throw new CliError("config", `Cannot export ${JSON.stringify(name)}: it is not the name of a variable`, {
-        hint: "names are made of letters, digits and _, and don't start with a digit",
+        hint: "names are made of letters, digits and _, and do not start with a digit",
       });
     }
     return (value === null ? unsetStatement(name, syntax) : setStatement(name, value, syntax)) + "\n";

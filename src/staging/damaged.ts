@@ -36,9 +36,9 @@ function damagedWarnings({ name, target }: Variable, paths: readonly string[]): 
   if (paths.length === 0) return [];
   const file = shellWord(`${target}/${paths[0]}`);
   return [{
-    text: `${formatFiles(paths.length)} on scratch shorter than recorded, with the date of then: ${listSome(paths)}`,
-    hint: `if a crash did that: rm ${file} && euler-files sync --force --var ${name}; ` +
-      `if it is meant so: touch ${file} && euler-files push --var ${name}`,
+    text: `${formatFiles(paths.length)} on scratch shorter than recorded, with the recorded time: ${listSome(paths)}`,
+    hint: `if a crash truncated the file: rm ${file} && euler-files sync --force --var ${name}; ` +
+      `if the shorter file is right: touch ${file} && euler-files push --var ${name}`,
   }];
 }
 
@@ -48,7 +48,7 @@ function truncatedWarnings({ name, source, target }: Variable, paths: readonly s
   return [{
     text: `${formatFiles(paths.length)} on scratch with only the beginning of what the source has: ${listSome(paths)}`,
     hint: `if a copy was interrupted: rm ${file} && euler-files sync --force --var ${name}; ` +
-      `if it is meant so: cp -p ${file} ${original}`,
+      `if the file on scratch is right: cp -p ${file} ${original}`,
   }];
 }
 
@@ -67,8 +67,9 @@ function uncomparedWarnings({ name, source, target }: Variable, paths: readonly 
   const [file, original] = [target, source].map((root) => shellWord(`${root}/${paths[0]}`));
   return [{
     text: `${formatFiles(paths.length)} on scratch could not be compared with the source: ${listSome(paths)}`,
-    hint: `look whether ${file} is whole. If a copy was interrupted: rm ${file} && euler-files sync --force --var ` +
-      `${name}; if it is meant so: cp -p ${file} ${original}`,
+    hint:
+      `check whether ${file} is complete. If a copy was interrupted: rm ${file} && euler-files sync --force --var ` +
+      `${name}; if the file on scratch is right: cp -p ${file} ${original}`,
   }];
 }
 

@@ -63,7 +63,7 @@ export async function checkWithoutSource(
 
 /** The error for a source that should exist and does not. */
 function missingSource({ name, source }: Variable, why: string): CliError {
-  return new CliError("not-found", `Cannot stage "${name}": its source "${source}" is not there, and ${why}`, {
+  return new CliError("not-found", `Cannot stage "${name}": its source "${source}" does not exist, and ${why}`, {
     hint: `check that it is mounted; if it is meant to be new, run \`mkdir -p ${shellWord(source)}\`; ` +
       `\`euler-files config set vars.${name}.enabled false\` leaves the variable out`,
   });

@@ -29,6 +29,6 @@ export async function retireTarget(
   return [{
     text: `the source changed from ${formerSource}; the former copy has ` +
       `${unpushed === undefined ? "perhaps changes" : formatFiles(unpushed)} never pushed and is kept in "${aside}"`,
-    hint: `remove it when you don't need it: rm -r ${shellWord(aside)}`,
+    hint: `remove it when you do not need it: rm -r ${shellWord(aside)}`,
   }];
 }

@@ -17,7 +17,9 @@ export function withSpaceAdvice(
   const message = error.message.replaceAll(new RegExp(`${RegExp.escape(partial)}[^/"]*`, "g"), target);
   return new CliError(error.kind, message, {
     lines: error.lines,
-    hint: `${error.hint ?? "make room there"}; or leave files of ${name} out with \`--exclude PATTERN\`${fewer}${node}`,
+    hint: `${
+      error.hint ?? "free up space there"
+    }; or leave files of ${name} out with \`--exclude PATTERN\`${fewer}${node}`,
     cause: error,
   });
 }

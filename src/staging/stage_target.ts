@@ -102,7 +102,7 @@ async function stageWith(request: PackedRequest, variableLock: VariableLock, rep
   if (destination.record === undefined && way === "update" && formerSource !== undefined) {
     warnings.push({
       text: "the record of the last transfer was gone, so what was removed at the source meanwhile stays on scratch",
-      hint: `a push would bring it home again: look at \`euler-files push --dry-run --var ${variable.name}\``,
+      hint: `a push would transfer it to the source again: see \`euler-files push --dry-run --var ${variable.name}\``,
     });
   }
   if (firstCopy !== undefined) {

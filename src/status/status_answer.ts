@@ -34,7 +34,7 @@ const VARIABLE_SCHEMA = v.object({
   reason: v.optional(v.string()),
   unfinished: v.optional(v.pipe(
     v.picklist(UNFINISHED_STATES),
-    v.description("Where a copy stands that no complete sync has made yet, or a push that did not finish"),
+    v.description("The state of a copy that no complete sync has made yet, or of a push that did not finish"),
   )),
   purged_files: countOf("Files that have disappeared from scratch since the last transfer"),
   kept_files: v.pipe(

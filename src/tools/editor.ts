@@ -18,7 +18,7 @@ export async function openInEditor(path: string, system: System): Promise<void> 
   const program = name.includes("/") ? name : findProgram(name, system.env);
   if (program === undefined) {
     throw new CliError("missing-tool", `Cannot find the editor "${name}"`, {
-      hint: "name one that is there: EDITOR=nano euler-files config edit",
+      hint: "name one that exists: EDITOR=nano euler-files config edit",
     });
   }
   const code = await runInForeground({ program, args: [...args, path] }, system);

@@ -50,6 +50,8 @@ export interface UvVenvRequest {
   readonly prompt?: string;
   /** Whether it also imports what the base Python has. */
   readonly systemSitePackages?: boolean;
+  /** The directory of a project whose settings choose the Python, if `python` doesn't. */
+  readonly project?: string | undefined;
 }
 
 /** The arguments of `uv venv`. */
@@ -57,7 +59,11 @@ export function uvVenvArgs(request: UvVenvRequest): string[] {
   return [
     "venv",
     ...(request.onto === "remains" ? ["--allow-existing"] : []),
-    ...(request.python === undefined ? [] : ["--python", request.python]),
+    ...(request.python !== undefined
+      ? ["--python", request.python]
+      : request.project !== undefined
+      ? ["--project", request.project]
+      : []),
     ...(request.systemSitePackages === true ? ["--system-site-packages"] : []),
     ...(request.prompt === undefined ? [] : ["--prompt", request.prompt]),
     request.path,
@@ -70,6 +76,8 @@ export interface UvInstallRequest {
   /** As the person wrote them: words that begin with a dash are options of uv. */
   readonly packages: readonly string[];
   readonly requirementFiles: readonly string[];
+  /** Directories or addresses of projects to install as links. */
+  readonly editables?: readonly string[];
   readonly indexUrl: string | undefined;
   readonly extraIndexUrls: readonly string[];
   readonly torchBackend: string | undefined;
@@ -88,7 +96,29 @@ export function uvInstallArgs(request: UvInstallRequest): string[] {
     ...request.extraIndexUrls.flatMap((url) => ["--extra-index-url", url]),
     ...(request.torchBackend === undefined ? [] : ["--torch-backend", request.torchBackend]),
     ...request.requirementFiles.flatMap((file) => ["--requirements", file]),
+    ...(request.editables ?? []).flatMap((project) => ["--editable", project]),
     ...request.packages,
+  ];
+}
+
+/**
+ * The arguments of `uv export` that write a project's lock as pylock.toml (PEP 751), with hashes and the index of each package.
+ * It fails if the lock doesn't fit the project's pyproject.toml.
+ */
+export function uvExportArgs(
+  { project, file, options }: { readonly project: string; readonly file: string; readonly options: readonly string[] },
+): string[] {
+  return [
+    "export",
+    "--quiet",
+    "--project",
+    project,
+    "--locked",
+    "--format",
+    "pylock.toml",
+    "--output-file",
+    file,
+    ...options,
   ];
 }
 

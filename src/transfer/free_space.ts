@@ -72,8 +72,8 @@ export function refuseWithoutSpace(
   const least = extent === "so far" ? "at least " : "";
   throw new CliError("no-space", `Cannot write to "${path}": ${least}${figures(limit, request)}`, {
     hint: quota === undefined
-      ? "make room there and run the command again"
-      : `make room there and run the command again; \`${quota.command}\` shows what is used`,
+      ? "free up space there and run the command again"
+      : `free up space there and run the command again; \`${quota.command}\` shows what is used`,
   });
 }
 
@@ -114,7 +114,7 @@ export function noSpaceError(path: string, stderrTail: readonly string[], copied
   const what = isQuota ? "the disk quota is used up" : `it is full${leftNow(path)}`;
   return new CliError("no-space", `Cannot write to "${path}": ${what}`, {
     lines: stderrTail.slice(-3),
-    hint: `make room there and run the command again${copied === "kept" ? "; what was copied is kept" : ""}`,
+    hint: `free up space there and run the command again${copied === "kept" ? "; what was copied is kept" : ""}`,
   });
 }
 

@@ -6,7 +6,7 @@ import type { UnreadableDirectory } from "./jobs/list.ts";
 import type { Manifest } from "./manifest.ts";
 
 /** The reason given for a link that leads nowhere now. */
-export const LOST: UnreadableDirectory = { unreadable: "what the link leads to is not there", cause: "refused" };
+export const LOST: UnreadableDirectory = { unreadable: "what the link leads to does not exist", cause: "refused" };
 
 /** The reason given for a directory behind a link that is empty now. */
 export const EMPTIED: UnreadableDirectory = {

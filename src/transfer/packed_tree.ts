@@ -128,7 +128,7 @@ export class PackedTree implements Disposable {
       return [
         directory,
         text === undefined
-          ? { unreadable: "it was not there when the tree was packed", cause: "absent" }
+          ? { unreadable: "it did not exist when the tree was packed", cause: "absent" }
           : new ListedDirectory(text),
       ];
     });

@@ -226,7 +226,7 @@ class Walk {
       to: visit.isExcluded ? EMPTY_LISTING : this.#taking(directory, all.to, "to") ?? EMPTY_LISTING,
     };
     if (directory === "" && ("unreadable" in listed.from || self("from") === undefined)) {
-      const reason = "unreadable" in listed.from ? listed.from.unreadable : "it is not there";
+      const reason = "unreadable" in listed.from ? listed.from.unreadable : "it does not exist";
       throw new CliError("file-system", `Cannot read "${this.request.from}": ${reason}`);
     }
     if ("unreadable" in listed.to && !("unreadable" in listed.from) && this.#hasNothingToPush(directory, listed.from)) {

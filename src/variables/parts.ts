@@ -122,7 +122,7 @@ export async function completePart({ variable, whole }: Part): Promise<void> {
   if ((await Deno.stat(target).catch(() => undefined))?.isDirectory) return;
   if (!await exists(source)) return await Deno.mkdir(target, { recursive: true, mode: 0o700 });
   throw new CliError("transfer", `Cannot stage "${name}": it is a part of ${whole.name}, and was not staged with it`, {
-    hint: `is "${source}" a directory, and taken by the filters? Look with ` +
+    hint: `check that "${source}" is a directory and that no filter excludes it: ` +
       `\`euler-files sync --dry-run --verbose --var ${whole.name}\``,
   });
 }

@@ -4,7 +4,9 @@ import type { Report } from "../contract/events.ts";
 import { removeTree } from "../system/remove_tree.ts";
 import type { System } from "../system/system.ts";
 import type { Listener } from "../tools/streaming.ts";
-import { runUv, type Uv, uvInstallArgs, uvVenvArgs } from "../tools/uv.ts";
+import { splitAbsolute } from "../posix/file_names.ts";
+import { runUv, type Uv, uvExportArgs, uvInstallArgs, uvVenvArgs } from "../tools/uv.ts";
+import { sortRequirementFiles } from "./requirement_files.ts";
 import { deviceOf } from "./device.ts";
 import { parsePythonVersion, readVenv, type Venv } from "./venv.ts";
 import { type WheelIndex, wheelIndexFor } from "./wheel_index.ts";
@@ -15,6 +17,10 @@ export interface InstallRequest {
   readonly venvPath: string;
   readonly packages: readonly string[];
   readonly requirementFiles: readonly string[];
+  /** Directories of projects that are installed as links to them. */
+  readonly editables?: readonly string[];
+  /** The file to which a uv.lock is exported; its directory is made and removed. */
+  readonly exportFile?: string;
   readonly python: string | undefined;
   readonly indexUrl: string | undefined;
   readonly extraIndexUrls: readonly string[];
@@ -40,6 +46,8 @@ export interface InstallPlan {
   readonly created: boolean;
   /** What becomes of it if a command fails. */
   readonly onFailure: "remove" | "keep";
+  /** A directory that exists while the commands run. */
+  readonly temporary: string | undefined;
   /** Arguments of uv for each command. */
   readonly commands: readonly (readonly string[])[];
   /** Directories on scratch, if they are known. */
@@ -53,6 +61,8 @@ export interface InstallPlan {
 }
 
 const REMAINS = new Set(["bin", "lib", "lib64", "include", ".gitignore", ".lock", "CACHEDIR.TAG"]);
+
+const NOTHING = { packages: [], lists: [], editables: [] };
 
 /** Examines the environment's path. */
 export async function observeTarget(path: string): Promise<TargetState> {
@@ -69,13 +79,6 @@ export async function observeTarget(path: string): Promise<TargetState> {
   }
 }
 
-/** The requirements in a requirements file's text; its options and comments are left out. */
-export function requirementsIn(text: string): string[] {
-  return text.split("\n").map((line) => line.replace(/(^|\s)#.*/, "").trim()).filter((line) =>
-    /^[A-Za-z0-9]/.test(line)
-  );
-}
-
 /**
  * Decides what to run. `requirements` are all requested ones, including those in files. Pure. Throws CliErrors: `usage` for
  * incompatible wheels or a Python that the environment doesn't have, `refused` if the path is something else.
@@ -88,32 +91,54 @@ export function planInstall(
 ): InstallPlan {
   const path = request.venvPath;
   if (state.kind === "other") {
-    throw new CliError("refused", `Cannot install into "${path}": it is there and is no Python environment`, {
-      hint: "choose another name, or move what is there away",
+    throw new CliError("refused", `Cannot install into "${path}": it already exists and is not a Python environment`, {
+      hint: "choose another name, or move it away",
     });
   }
   if (state.kind === "venv") checkPython(state.venv, request.python);
+  const files = sortRequirementFiles(request.requirementFiles);
   const wheelIndex = wheelIndexFor(requirements);
   const backed = wheelIndex !== undefined && torchBackends.has(wheelIndex.accelerator);
   const given = [...new Set(request.extraIndexUrls)];
   const listed = wheelIndex === undefined || given.includes(wheelIndex.url) ? given : [...given, wheelIndex.url];
   const create = state.kind === "venv" ? [] : [uvVenvArgs({
-    ...{ path, python: request.python, onto: state.kind === "remains" ? "remains" : "nothing" },
+    ...{ path, python: request.python, project: files.project, onto: state.kind === "remains" ? "remains" : "nothing" },
     systemSitePackages: state.kind === "nothing" && state.systemSitePackages === true,
   })];
-  const nothing = request.packages.length === 0 && request.requirementFiles.length === 0;
-  const install = nothing ? [] : [uvInstallArgs({
-    ...request,
-    // uv takes every package that an extra index has from it, numpy and others too; a backend applies to PyTorch only.
-    extraIndexUrls: backed ? given : listed,
-    torchBackend: backed ? wheelIndex.accelerator : undefined,
-  })];
+  const exported = files.uvLock === undefined ? undefined : request.exportFile;
+  const at = exported === undefined ? -1 : request.packages.findIndex((word) => word.startsWith("-"));
+  const [packages, lockOptions] = at < 0
+    ? [request.packages, []]
+    : [request.packages.slice(0, at), request.packages.slice(at)];
+  const { editables = [] } = request;
+  const steps = [
+    ...[...(exported === undefined ? [] : [exported]), ...files.pylocks].map((lock) => ({ ...NOTHING, lists: [lock] })),
+    ...(packages.length + files.lists.length + editables.length === 0
+      ? []
+      : [{ packages, lists: files.lists, editables }]),
+  ];
+  const install = steps.map(({ packages, lists, editables }) =>
+    uvInstallArgs({
+      ...request,
+      packages,
+      requirementFiles: lists,
+      editables,
+      // uv takes every package that an extra index has from it, numpy and others too; a backend applies to PyTorch only.
+      extraIndexUrls: backed ? given : listed,
+      torchBackend: backed ? wheelIndex.accelerator : undefined,
+    })
+  );
+  const lock = exported === undefined
+    ? []
+    : [uvExportArgs({ project: files.project!, file: exported, options: lockOptions })];
   return {
     venvPath: path,
     scratch: request.scratch ?? [],
     created: state.kind !== "venv",
     onFailure: state.kind === "nothing" ? "remove" : "keep",
-    commands: [...create, ...install],
+    // First the lock: one that is out of date fails before anything is made.
+    commands: [...lock, ...create, ...install],
+    temporary: exported === undefined ? undefined : splitAbsolute(exported)[0],
     env: request.uvCacheDir === undefined ? {} : { UV_CACHE_DIR: request.uvCacheDir },
     wheelIndex,
     extraIndexUrls: listed,
@@ -143,6 +168,7 @@ export async function install(
 ): Promise<void> {
   const linkMode = await linkModeFor(plan, audience.report, system);
   try {
+    if (plan.temporary !== undefined) await Deno.mkdir(plan.temporary, { mode: 0o700 });
     for (const args of plan.commands) {
       await runUv(uv.program, args, { ...plan.env, ...linkMode }, audience.listener, system);
     }
@@ -150,6 +176,8 @@ export async function install(
     // An environment without its packages would be taken for one that was installed.
     if (plan.onFailure === "remove" && await nameExists(plan.venvPath)) await removeTree(plan.venvPath);
     throw error;
+  } finally {
+    if (plan.temporary !== undefined && await nameExists(plan.temporary)) await removeTree(plan.temporary);
   }
 }
 

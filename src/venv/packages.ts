@@ -13,6 +13,12 @@ export interface InstalledPackage {
   readonly requested: boolean;
   /** Its origin if not an index (PEP 610): a URL, `file:` for local ones. */
   readonly directUrl?: string;
+  /** The same as a requirement names it, with the commit or checksum that was installed. */
+  readonly reference?: string;
+  /** The address of a conda package, with its checksum. */
+  readonly condaFile?: string;
+  /** The program that installed it, by its own word (PEP 376, INSTALLER). */
+  readonly installer?: string;
   /** Installed as a link to a source tree outside the environment. */
   readonly editable: boolean;
   /** Changes whenever the installed files do, but not when the environment moves. */
@@ -38,10 +44,11 @@ async function readPackage(directory: string): Promise<InstalledPackage | undefi
   const [name, version] = [match?.[1], match?.[2]];
   // While it removes a package, pip renames its metadata to ~ame.dist-info.
   if (name === undefined || version === undefined || name.startsWith("~")) return undefined;
-  const [record, direct, requested] = await Promise.all([
+  const [record, direct, requested, installer] = await Promise.all([
     readOwn(`${directory}/RECORD`),
     readOwn(`${directory}/direct_url.json`),
     Deno.lstat(`${directory}/REQUESTED`).then(() => true, () => false),
+    readOwn(`${directory}/INSTALLER`),
   ]);
   const origin = parseDirectUrl(direct);
   return {
@@ -49,7 +56,8 @@ async function readPackage(directory: string): Promise<InstalledPackage | undefi
     version,
     requested,
     editable: origin.editable,
-    ...(origin.url === undefined ? {} : { directUrl: origin.url }),
+    ...(origin.url === undefined ? {} : { directUrl: origin.url, reference: origin.reference ?? origin.url }),
+    ...(installer === undefined ? {} : { installer: installer.trim() }),
     contentHash: hashRecord(record ?? ""),
   };
 }
@@ -64,16 +72,35 @@ function hashRecord(record: string): string {
   return createHash("sha256").update(lines.sort().join("\n")).digest("hex").slice(0, 16);
 }
 
-function parseDirectUrl(text: string | undefined): { url?: string; editable: boolean } {
+interface DirectUrl {
+  readonly url?: unknown;
+  readonly subdirectory?: string;
+  readonly dir_info?: { readonly editable?: unknown };
+  readonly vcs_info?: { readonly vcs?: string; readonly commit_id?: string };
+  readonly archive_info?: { readonly hashes?: Readonly<Record<string, string>>; readonly hash?: string };
+}
+
+function parseDirectUrl(text: string | undefined): { url?: string; reference?: string; editable: boolean } {
   try {
-    const value = JSON.parse(text ?? "{}") as { url?: unknown; dir_info?: { editable?: unknown } };
-    return {
-      editable: value.dir_info?.editable === true,
-      ...(typeof value.url === "string" ? { url: value.url } : {}),
-    };
+    const value = JSON.parse(text ?? "{}") as DirectUrl;
+    const editable = value.dir_info?.editable === true;
+    return typeof value.url === "string"
+      ? { editable, url: value.url, reference: referenceOf(value.url, value) }
+      : { editable };
   } catch {
     return { editable: false };
   }
+}
+
+function referenceOf(url: string, { vcs_info, archive_info, subdirectory }: DirectUrl): string {
+  const { vcs, commit_id } = vcs_info ?? {};
+  const from = vcs === undefined ? url : `${vcs}+${url}${commit_id === undefined ? "" : `@${commit_id}`}`;
+  const sha256 = archive_info?.hashes?.sha256 ?? /^sha256=(\w+)$/.exec(archive_info?.hash ?? "")?.[1];
+  const parts = [
+    ...(subdirectory === undefined ? [] : [`subdirectory=${subdirectory}`]),
+    ...(sha256 === undefined ? [] : [`sha256=${sha256}`]),
+  ];
+  return parts.length === 0 ? from : `${from}#${parts.join("&")}`;
 }
 
 /** One hash for Python and packages of an environment: the same packages give the same hash, in any order. */

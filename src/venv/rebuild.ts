@@ -86,7 +86,7 @@ export async function planRebuild(request: RebuildRequest, uv: Uv, system: Syste
   const source = await readVenv(sourcePath);
   if (source === undefined) {
     throw new CliError("not-found", `Cannot find an environment at "${sourcePath}"`, {
-      hint: "`euler-files venv list` shows those that are there",
+      hint: "`euler-files venv list` lists those that exist",
     });
   }
   if (await reallyOverlap(sourcePath, target)) {
@@ -156,8 +156,8 @@ async function environmentAt(target: AbsolutePath): Promise<Venv | undefined> {
   if (info.isDirectory && (await Array.fromAsync(Deno.readDir(target))).length === 0) return undefined;
   const venv = info.isDirectory ? await readVenv(target) : undefined;
   if (venv !== undefined) return venv;
-  throw new CliError("refused", `Cannot make "${target}": it is there and is no environment`, {
-    hint: "choose another target; what is there is never replaced",
+  throw new CliError("refused", `Cannot make "${target}": it already exists and is not an environment`, {
+    hint: "choose another target; an existing one is never replaced",
   });
 }
 

@@ -63,7 +63,7 @@ export async function planRelocation(
   { formerPaths = [], movedDirectories = [] }: FormerPaths = {},
 ): Promise<Relocation> {
   if (/['"`$\\\n\r:]/.test(newRoot)) {
-    throw new CliError("usage", `Cannot use "${newRoot}" for an environment: scripts can't hold such a path`, {
+    throw new CliError("usage", `Cannot use "${newRoot}" for an environment: scripts cannot hold such a path`, {
       hint: "choose a path without quotes, $, \\, : and line breaks",
     });
   }

@@ -30,7 +30,7 @@ export async function askForConfig(context: Context): Promise<ConfigPatch> {
   const isOurs = text !== undefined && asObject(await parseJson(text, path))?.version === CONFIG_VERSION;
   const layers = await readSiteLayers(system.env);
   const existing = isOurs ? await parseConfig(text, path, layers) : siteConfig(layers);
-  if (isOurs) prompt.note(`${path}\nWhat isn't asked for stays as it is.`, "Starting from");
+  if (isOurs) prompt.note(`${path}\nWhat is not asked for stays as it is.`, "Starting from");
   else if (text !== undefined) {
     prompt.note(`${path}\nIt has another format version and will be put aside.`, "Replacing");
   }

@@ -24,7 +24,7 @@ export async function askScratch(draft: Draft, conversation: Conversation): Prom
     });
     const base = chosen !== OTHER ? chosen : await context.prompt.text({
       message: usable.length === 0
-        ? "SCRATCH isn't set here. Which directory is the fast scratch?"
+        ? "SCRATCH is not set here. Which directory is the fast scratch?"
         : "Which directory?",
       placeholder: "/scratch/me, or with a variable: $WORK/scratch",
       check: (answer) => answer.trim() === "" ? "a directory is needed" : faultOf(() => resolve(answer.trim())),
@@ -33,7 +33,7 @@ export async function askScratch(draft: Draft, conversation: Conversation): Prom
     // `/.` enters the directory: it may be mounted only when it is entered.
     const isThere = await Deno.stat(`${scratchBase}/.`).then(() => true, () => false);
     const isAccepted = isThere || await context.prompt.confirm({
-      message: `${scratchBase} isn't there on this machine. Use it all the same?`,
+      message: `${scratchBase} does not exist on this machine. Use it all the same?`,
       initial: false,
     });
     if (isAccepted) return { ...draft, scratch_base: base.trim() };

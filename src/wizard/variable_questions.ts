@@ -95,7 +95,7 @@ async function askName(draft: Draft, { context }: Conversation): Promise<string>
       if (!VARIABLE_NAME.test(answer)) return "letters, digits and _ only, and no digit first";
       if (draft.vars[answer] !== undefined) return "it is among the variables already";
       const reason = reasonAgainstVariable(answer);
-      return reason === undefined ? undefined : `it can't be managed: ${reason}`;
+      return reason === undefined ? undefined : `it cannot be managed: ${reason}`;
     },
   });
 }

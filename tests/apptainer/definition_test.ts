@@ -22,6 +22,8 @@ testNeeding(["python3"], "a module that cannot be imported is reported with the 
       // The prefix of the system's Python.
       containerPath: "/usr",
       archive: "/a.tar",
+      requirements: undefined,
+      postLines: [],
       packages: [{ name: "tool", version: "1.0", requested: true, editable: false, contentHash: "x" }],
       inputs: "",
       version: "",

@@ -34,6 +34,8 @@ const CALLS: Readonly<Record<string, readonly string[]>> = {
   "venv list": ["--venv-base", "venvs"],
   "venv remove": ["old", "--venv-base", "venvs", "--dry-run"],
   "venv pack": ["packed", "--dry-run"],
+  "venv run": ["in-pack", "true"],
+  "venv wrap": ["old", "--dir", "wrappers", "--dry-run"],
   "shell-init": [],
   "venv migrate": ["venvs/old", "elsewhere/old", "--dry-run"],
   "venv migrate-store": ["--new-venv-base", "elsewhere", "--new-uv-cache-dir", "cache", "--dry-run"],
@@ -44,6 +46,7 @@ const CALLS: Readonly<Record<string, readonly string[]>> = {
   "apptainer run": ["old", "--dry-run"],
   "apptainer exec": ["--dry-run", "old", "pip"],
   "apptainer shell": ["old", "--dry-run"],
+  "apptainer wrap": ["old", "--dir", "wrappers", "--dry-run"],
   "apptainer prune": ["old", "--dry-run"],
   "apptainer fixup": ["--dry-run"],
 };
@@ -56,7 +59,12 @@ async function makeFullWorld(): Promise<World> {
   await world.writeTree("home/venvs/old", { "pyvenv.cfg": "version = 3.11.2\n", "bin/activate": "" });
   await world.writeTree("home/venvs/packed", { "pyvenv.cfg": "version = 3.11.2\n", "bin/activate": "" });
   await world.writeTree("home", { "sif/old.sif": "image", "apptainer.json": JSON.stringify({ build_args: [] }) });
-  const images = { old: { venv_name: "old", python_version: "3.11.2", sif_filename: "old.sif" } };
+  const images = {
+    old: { venv_name: "old", python_version: "3.11.2", sif_filename: "old.sif" },
+    "in-pack": { kind: "pack", venv_name: "in-pack", python_version: "3.11.2", sif_filename: "in-pack.sqsh" },
+  };
+  await world.writeTree("home/sif", { "in-pack.sqsh": "pack" });
+  await world.fakeProgram("unsquashfs", '#!/bin/sh\nmkdir -p "$4/bin"\n');
   await world.writeConfig({
     vars: { HF_HOME: { source: world.path("home/hf") } },
     apptainer: { venv_base: "~/venvs", sif_store: "~/sif", images },

@@ -22,7 +22,7 @@ Deno.test("build makes the image, keeps its definition and records what it was b
   const run = await images.world.run([...BUILD, "--json"]);
   assert.equal(run.code, 0, run.stdout);
   assert.equal(run.json().status, "built");
-  assert.deepEqual(await namesIn(images.store), [".env.lock", "env.def", "env.sif"]);
+  assert.deepEqual(await namesIn(images.store), [".env.lock", "env.def", "env.requirements.txt", "env.sif"]);
   const record = await images.record("env");
   assert.deepEqual([record.venv_name, record.python_version, record.sif_filename, record.enabled], [
     "env",

@@ -16,7 +16,13 @@ Deno.test("prune removes the environment, the image, the definition, the copy on
   const run = await images.world.run([...PRUNE, "env", "--yes", "--json"]);
   const document = run.json();
   assert.deepEqual([run.code, document.status, document.mode], [0, "pruned", "both"]);
-  assert.deepEqual(document.deleted.map((one: { kind: string }) => one.kind), ["venv", "sif", "def", "scratch sif"]);
+  assert.deepEqual(document.deleted.map((one: { kind: string }) => one.kind), [
+    "venv",
+    "sif",
+    "def",
+    "requirements",
+    "scratch sif",
+  ]);
   assert.ok(document.freed_bytes > 0);
   assert.deepEqual(await namesIn(images.world.path("home/venvs")), [".env.lock"]);
   assert.deepEqual(await namesIn(images.store), [".env.lock"]);
@@ -67,7 +73,7 @@ Deno.test("without --yes and without a terminal, prune removes nothing and says 
   assert.equal(run.code, 1);
   assert.match(run.stderr, /--yes/);
   const dry = (await images.world.run([...PRUNE, "env", "--dry-run", "--json"])).json();
-  assert.deepEqual([dry.status, dry.targets.length], ["dry-run", 4]);
+  assert.deepEqual([dry.status, dry.targets.length], ["dry-run", 5]);
   assert.ok((await namesIn(images.store)).includes("env.sif"));
 });
 

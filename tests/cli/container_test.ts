@@ -29,7 +29,20 @@ testWithApptainer(
     const plain = await world.exec("apptainer", ["run", sif, "t.py", "--x"], { env });
     assert.equal(plain.stdout, "1.0 /opt/venv ['--x']\n", plain.stderr);
     await ef("venv", "install", "my-env", "beta", "--index-url", index.url);
+    await ef("config", "set", "apptainer.post_lines", '["echo \\"$venv\\" > /made-by-post"]');
+    const [{ differences }] = JSON.parse(await ef("apptainer", "list", "--json")).images;
+    assert.deepEqual(differences.map((one: { what: string; name: string }) => [one.what, one.name]), [
+      ["package", "beta"],
+      ["post_lines", null],
+    ]);
     await ef("apptainer", "build", "my-env");
+    assert.equal(await ef("apptainer", "exec", "my-env", "--", "cat", "/made-by-post"), "/opt/venv\n");
+    const recorded = await ef("apptainer", "exec", "my-env", "--", "cat", "/opt/venv.requirements.txt");
+    const beside = world.path("home/sif/my-env.requirements.txt");
+    assert.equal(recorded, await Deno.readTextFile(beside));
+    index.add({ name: "beta", version: "3.0" });
+    await ef("venv", "install", "again", "-r", beside, "--index-url", index.url);
+    assert.equal((await world.exec(world.path("home/venvs/again/bin/beta"), [])).stdout, "beta 2.0\n");
     assert.equal(await ef("apptainer", "exec", "my-env", "--", "beta"), "beta 2.0\n");
     const work = world.path("scratch/job");
     await Deno.mkdir(work);
@@ -50,7 +63,7 @@ testWithApptainer(
     const ended = await job.ended;
     assert.deepEqual([ended.code, ended.stdout], [5, `${work}\nsaved\n`], ended.stderr);
     const removed = JSON.parse(await ef("apptainer", "prune", "my-env", "--yes", "--json"));
-    assert.equal(removed.deleted.length, 4);
+    assert.equal(removed.deleted.length, 5);
     assert.deepEqual(await namesIn(world.path("tmp")), []);
   },
 );
@@ -98,6 +111,6 @@ testWithApptainer("the build after a real build that was killed with -9 removes 
   await build.ended;
   const run = await world.run(["apptainer", "build", "env"], { env, timeoutSeconds: 120 });
   assert.equal(run.code, 0, run.stderr);
-  assert.deepEqual(await namesIn(world.path("home/sif")), [".env.lock", "env.def", "env.sif"]);
+  assert.deepEqual(await namesIn(world.path("home/sif")), [".env.lock", "env.def", "env.requirements.txt", "env.sif"]);
   assert.deepEqual(await namesIn(world.path("tmp")), []);
 });

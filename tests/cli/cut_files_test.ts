@@ -35,7 +35,7 @@ for (const first of ["sync", "push"] as const) {
       whole: `printf 'the weights' >d/model; ${OLD} d/model; chmod 000 d/model`,
       cut: "printf 'the' >d/model",
     });
-    const kept = /1 file on scratch could not be compared with the source: d\/model\nhint: look whether/;
+    const kept = /1 file on scratch could not be compared with the source: d\/model\nhint: check whether/;
     assert.match((await world.run([first, "--dry-run"])).stderr, kept);
     assert.match((await world.run([first])).stderr, kept);
     assert.match((await world.run(["push"])).stderr, kept, "the reason is remembered");

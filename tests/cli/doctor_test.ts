@@ -59,7 +59,7 @@ Deno.test("a scratch that cannot be written to is an error", async () => {
   await using world = await makeWorld({ runAs: "unprivileged" });
   await world.writeConfig({ vars: { HF_HOME: { source: "~/hf" } } });
   await Deno.chmod(world.scratch, 0o500);
-  assert.match(named(await findings(world), "scratch"), /^error: .*can't be written/);
+  assert.match(named(await findings(world), "scratch"), /^error: .*cannot be written/);
 });
 
 Deno.test("settings in start-up files and in the environment that bypass the targets are found", async () => {

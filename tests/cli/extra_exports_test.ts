@@ -17,6 +17,31 @@ Deno.test("extra exports are set and unset with their variable", async () => {
   assert.equal((await world.run(["exec", "--", "sh", "-c", "echo $HF_HUB_OFFLINE"])).stdout, "1\n");
 });
 
+Deno.test("after a sync that fails, and after unload of the variable, what was set with it is as it was before", async () => {
+  await using world = await makeWorld();
+  await world.writeTree("home", { "hf/model": "x", "torch/model": "y" });
+  const exports = { HF_HUB_OFFLINE: "1", GREETING: "new", SHARED: "s" };
+  const vars = {
+    HF_HOME: { source: "~/hf", exports },
+    TORCH_HOME: { source: "~/torch", exports: { SHARED: "s" } },
+  };
+  await world.writeConfig({ vars });
+  const tell = 'echo "${HF_HOME-unset}|${HF_HUB_OFFLINE-unset}|$GREETING|${SHARED-unset}"';
+  const sync = 'eval "$(euler-files sync)"';
+  const failed = await world.shell(
+    "bash",
+    `export GREETING=old; ${sync}; rm -r ~/hf; ${sync}; ${tell}; eval "$(euler-files unload)"; ${tell}`,
+  );
+  assert.equal(failed.stdout, "unset|unset|old|s\nunset|unset|old|unset\n");
+  await world.writeTree("home", { "hf/model": "x" });
+  const unloaded = await world.shell(
+    "bash",
+    `export GREETING=old; ${sync}; eval "$(euler-files unload HF_HOME)"; ${tell}; ` +
+      `eval "$(euler-files unload TORCH_HOME)"; ${tell}`,
+  );
+  assert.equal(unloaded.stdout, "unset|unset|old|s\nunset|unset|old|unset\n");
+});
+
 Deno.test("reserved, managed and contradicting exports are refused with the field that is wrong", async () => {
   await using world = await makeWorld();
   const cases: [Record<string, Record<string, string>>, string][] = [

@@ -80,7 +80,7 @@ Deno.test("an unreadable directory stops migrate before anything is written", as
   await Deno.chmod(world.path("home/hf/models"), 0o000);
   const run = await migrateTo(world, world.path("home/new"));
   assert.equal(run.code, 1, run.stdout);
-  assert.match(run.json().error.message, /some of ".*home\/hf" can't be read/);
+  assert.match(run.json().error.message, /some of ".*home\/hf" cannot be read/);
   await Deno.chmod(world.path("home/hf/models"), 0o700);
   await assertUntouched(world);
 });

@@ -75,10 +75,10 @@ Deno.test("if the parent is missing as well, sync and push refuse and make nothi
   for (const args of [["sync"], ["sync", "--force"], ["sync", "--dry-run"]]) {
     const run = await world.run(args);
     assert.equal(run.code, 1);
-    assert.match(run.stderr, /neither the source nor the directory above it is there\nhint: check that it is mounted/);
+    assert.match(run.stderr, /neither the source nor the directory above it exists\nhint: check that it is mounted/);
   }
   await world.writeTree(TARGET, { "model.pt": "weights" });
-  assert.match((await world.run(["push"])).stderr, /is not there, nor the directory above/);
+  assert.match((await world.run(["push"])).stderr, /does not exist, nor does the directory above it/);
   await assert.rejects(Deno.stat(world.path("home/project")), Deno.errors.NotFound);
 });
 
@@ -99,14 +99,14 @@ Deno.test("such a default does not count as new behind a dangling link, nor in a
   await using world = await makeWorld();
   await world.writeConfig({ vars: { TRITON_CACHE_DIR: { source: "~/.triton/cache" } } });
   await Deno.symlink("/nowhere/triton", world.path("home/.triton"));
-  assert.match((await world.run(["sync"])).stderr, /neither the source nor the directory above it is there/);
+  assert.match((await world.run(["sync"])).stderr, /neither the source nor the directory above it exists/);
   await Deno.remove(world.path("home/.triton"));
   await Deno.rename(world.path("home/.euler-files.json"), world.path("config.json"));
   for await (const { name } of Deno.readDir(world.home)) {
     await Deno.remove(`${world.home}/${name}`, { recursive: true });
   }
   const run = await world.run(["sync", "--config", world.path("config.json")]);
-  assert.match(run.stderr, /neither the source nor the directory above it is there/);
+  assert.match(run.stderr, /neither the source nor the directory above it exists/);
   assert.equal(run.code, 1);
 });
 
@@ -119,7 +119,7 @@ Deno.test("a source that held files and is gone is refused, with and without a m
     for (const args of [["sync"], ["sync", "--force"], ["sync", "--dry-run"], ["push"]]) {
       const run = await world.run(args);
       assert.equal(run.code, 1, args.join(" "));
-      assert.match(run.stderr, /is not there, and (it )?held 1 file before/, args.join(" "));
+      assert.match(run.stderr, /does not exist, and (it )?held 1 file before/, args.join(" "));
     }
     await Deno.remove(world.path(MARKER)).catch(() => {});
   }

@@ -71,7 +71,7 @@ Deno.test("push and sync do not touch a target that a crash may have emptied, an
   assert.match(run.stderr, /✗ HF_HOME {2}0 files pushed, 1 file not pushed/);
   assert.equal(await Deno.readTextFile(world.path(`${SOURCE}/hub/a`)), "a1");
   for (const { stderr } of [run, await world.run(["sync", "--force"])]) {
-    assert.match(stderr, /1 file on scratch shorter than recorded, with the date of then: hub\/a/);
+    assert.match(stderr, /1 file on scratch shorter than recorded, with the recorded time: hub\/a/);
     assert.match(stderr, new RegExp(`rm ${copy} && euler-files sync --force --var HF_HOME`));
   }
   assert.equal(await Deno.readTextFile(copy), "");
@@ -131,7 +131,7 @@ Deno.test("push refuses if the source has vanished with its files", async () => 
   await world.writeTree(TARGET, { "new": "n" });
   const run = await world.run(["push"]);
   assert.equal(run.code, 1);
-  assert.match(run.stderr, /is not there, and held 3 files before/);
+  assert.match(run.stderr, /does not exist, and held 3 files before/);
   await assert.rejects(Deno.stat(world.path(SOURCE)));
 });
 
@@ -178,7 +178,7 @@ Deno.test("after a purge of all records, no push into an unmounted source runs, 
   await Deno.remove(world.path(`${SOURCE}/hub/a`));
   const run = await world.run(["push"]);
   assert.equal(run.code, 0, run.stderr);
-  assert.match(run.stderr, /1 file came home \(hub\/a\)/);
+  assert.match(run.stderr, /1 file pushed \(hub\/a\)/);
 });
 
 Deno.test("a push that is refused for lack of free space leaves the target as fresh as it was", async () => {
@@ -279,9 +279,9 @@ for (const [left, gone] of [[MARKER, RECORDED_SOURCE], [RECORDED_SOURCE, MARKER]
     await Deno.remove(world.path(`${SOURCE}/hub/a`));
     await world.writeTree(SOURCE, { "hub/b": { file: "newer", mtime: new Date(Date.now() + 5000) } });
     for (
-      const [args, words] of [[["push", "--dry-run"], "1 file would come home"], [
+      const [args, words] of [[["push", "--dry-run"], "1 file would be pushed"], [
         ["push"],
-        "1 file came home",
+        "1 file pushed",
       ]] as const
     ) {
       const run = await world.run(args);
@@ -436,5 +436,5 @@ Deno.test("without a record push names as pushed only what arrived at the source
   const run = await world.run(["push"]);
   assert.equal(run.code, 1);
   assert.match(run.stderr, /error: .*\n {2}closed: /);
-  assert.match(run.stderr, /the record of the last transfer is gone.*: 1 file came home \(new\)/);
+  assert.match(run.stderr, /the record of the last transfer is gone.*: 1 file pushed \(new\)/);
 });

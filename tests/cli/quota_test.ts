@@ -36,7 +36,7 @@ Deno.test("push and its dry run refuse what exceeds the quota at the source, and
     const [failure] = run.json().failures;
     assert.equal(failure.kind, "no-space");
     assert.match(failure.message, /2\.9 MB are to be written and the quota leaves 0 B \(19 GB of 19 GB are used\)$/);
-    assert.equal(failure.hint, "make room there and run the command again; `lquota` shows what is used");
+    assert.equal(failure.hint, "free up space there and run the command again; `lquota` shows what is used");
   }
   assert.deepEqual(await readTree(world.path(SOURCE)), { "a": "1" });
   await limit(world, "home", "19.99 GB", "20.00 GB");

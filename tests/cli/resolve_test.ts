@@ -213,7 +213,7 @@ Deno.test("a file on scratch that a crash truncated is a conflict for diff, and 
   const [cut] = files.filter(({ path }: { path: string }) => path === "hub/b");
   assert.deepEqual([cut.side, cut.change, cut.reason], ["both", "conflict", "damaged"]);
   const { stderr } = await world.run(["status"]);
-  assert.match(stderr, /1 file on scratch shorter than recorded, with the date of then: hub\/b/);
+  assert.match(stderr, /1 file on scratch shorter than recorded, with the recorded time: hub\/b/);
   assert.doesNotMatch(stderr, /changed there: .*hub\/b/);
 });
 

@@ -285,7 +285,7 @@ Deno.test("variables are staged side by side, and a failure of one does not stop
   assert.doesNotMatch(run.stdout, /GONE_HOME/);
   assert.match(
     run.stderr,
-    /Cannot stage "GONE_HOME": its source ".*" cannot be used: neither the source nor the directory above it is there/,
+    /Cannot stage "GONE_HOME": its source ".*" cannot be used: neither the source nor the directory above it exists/,
   );
 });
 

@@ -39,7 +39,7 @@ testNeeding(
     assert.deepEqual(await Deno.readFile(first.pack_path), bytes);
     await world.writeTree("home/venvs/env", { [`${SITE}/mine.py`]: "x = 22\n" });
     assert.equal((await pack()).status, "packed");
-    assert.deepEqual(await namesIn(world.path("home/sif")), [".env.lock", "env.sqsh"]);
+    assert.deepEqual(await namesIn(world.path("home/sif")), [".env.lock", "env.requirements.txt", "env.sqsh"]);
   },
 );
 
@@ -54,7 +54,7 @@ testNeeding(
     const [listed] = (await world.run(["apptainer", "list", "--json"])).json().images;
     assert.deepEqual([listed.state, listed.on_scratch], ["up to date", "fresh"]);
     const pruned = await world.run(["apptainer", "prune", "env", "--mode", "sif", "--yes", "--json"]);
-    assert.equal(pruned.json().deleted.length, 2, pruned.stdout);
+    assert.equal(pruned.json().deleted.length, 3, pruned.stdout);
     const image = { env: { venv_name: "env", python_version: "3.11.2", sif_filename: "env.sif" } };
     await world.writeConfig({ apptainer: { venv_base: "~/venvs", sif_store: "~/sif", images: image } });
     const refused = await world.run(["venv", "pack", "env"]);

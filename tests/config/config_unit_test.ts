@@ -50,6 +50,7 @@ Deno.test("missing fields have the documented defaults", () => {
     container_venv_path: "/opt/venv",
     build_args: ["--fakeroot"],
     run_args: [],
+    post_lines: [],
     images: { i: { venv_name: "i", python_version: "3.11", sif_filename: "i.sif", built_at: 0, enabled: true } },
   });
   equal(full.config.migrations?.[0]?.var_name, "");

@@ -15,7 +15,7 @@ const ORACLES = { "follow": "-L", "follow-outside": "--copy-unsafe-links" } as c
 // links.
 const NOT_TIMES = ["--omit-dir-times", "--omit-link-times"];
 
-const OUT_OF_REACH = /what the link leads to is not there|is empty now and held files before/;
+const OUT_OF_REACH = /what the link leads to does not exist|is empty now and held files before/;
 
 // With a bandwidth limit calls are waiting, without one they are plain.
 const FORMS = { plain: {}, waiting: { bandwidthLimitBytesPerSecond: 1e12 } };

@@ -129,7 +129,7 @@ Deno.test("a file that cannot be rewritten is named, and the others are rewritte
 Deno.test("a path that scripts cannot contain is refused before anything is written", async () => {
   await using place = await makePlace();
   for (const bad of ["/a'b", '/a"b', "/a$b", "/a:b", "/a\nb"]) {
-    await assert.rejects(planRelocation(place.path, bad), /scripts can't hold such a path/);
+    await assert.rejects(planRelocation(place.path, bad), /scripts cannot hold such a path/);
   }
 });
 

@@ -1,0 +1,75 @@
+// Bringing an image or a pack to where it is used, before something runs in it.
+import type { Tier } from "../config/tier.ts";
+import type { Report } from "../contract/events.ts";
+import { CliError, knownError } from "../errors/errors.ts";
+import type { System } from "../system/system.ts";
+import { shellWord } from "../text/format.ts";
+import { stagedVariables } from "./container.ts";
+import { syncImage } from "./image_sync.ts";
+import { imageState, readImage } from "./inputs.ts";
+import { syncImageToNode } from "./node_image.ts";
+import { imagePathsOf, type ImageSetting } from "./setting.ts";
+
+/** The file to use: on scratch, or, if scratch can't hold it, in the store. */
+export async function bringImage(
+  setting: ImageSetting,
+  { to, dryRun }: { readonly to: Tier | undefined; readonly dryRun: boolean },
+  name: string,
+  report: Report,
+  system: System,
+): Promise<{ image: string; synced: boolean }> {
+  const mode = dryRun ? "dry-run" : "if-needed";
+  const bring = to === "node" ? syncImageToNode : syncImage;
+  try {
+    const { status, facts } = await bring(setting, { name, mode }, report, system);
+    if (status === "synced") {
+      const where = to === "node" ? "on this node" : "on scratch";
+      report({ type: "done", subject: name, outcome: "good", text: `is ${where}: ${facts.scratch.target}` });
+    }
+    return { image: facts.scratch.target, synced: status === "synced" };
+  } catch (error) {
+    const known = knownError(`Cannot use scratch`, error);
+    const scratchFailed = known !== undefined && ["no-space", "file-system", "config"].includes(known.kind);
+    const paths = imagePathsOf(setting, name);
+    if (!scratchFailed || !await Deno.stat(paths.sif).then(() => true, () => false)) throw error;
+    report({ type: "warning", subject: name, text: `${known.message}; running it from the store, which is slower` });
+    return { image: paths.sif, synced: false };
+  }
+}
+
+/** Says that the environment was changed since its image was built; the image is used as it is. */
+export async function tellIfOlder(
+  setting: ImageSetting,
+  name: string,
+  report: Report,
+  system: System,
+): Promise<void> {
+  const image = await readImage(setting, name, system).catch((error) => {
+    // An image works without its environment.
+    if (error instanceof CliError) return undefined;
+    throw error;
+  });
+  if (image === undefined || await imageState(image.paths, image.record, image.inputs) !== "outdated") return;
+  report({
+    type: "warning",
+    subject: name,
+    text: `the environment or its settings changed since the image was built`,
+    hint: `euler-files ${image.record?.kind === "pack" ? "venv pack" : "apptainer build"} ${
+      shellWord(image.paths.venvName)
+    }`,
+  });
+}
+
+/** The variables that are staged; none if scratch isn't set, because then nothing can be. */
+export async function variablesFor(
+  setting: ImageSetting,
+  to: Tier | undefined,
+  system: System,
+): Promise<Record<string, string>> {
+  return await stagedVariables(setting.config, setting.configPath, to, system).catch(
+    (error): Record<string, string> => {
+      if (error instanceof CliError && error.kind === "config") return {};
+      throw error;
+    },
+  );
+}

@@ -1,0 +1,89 @@
+// What changed in an environment and its settings since its image was built, from the files beside the image.
+import { readTextFileIfThere } from "../system/atomic_file.ts";
+import { type DefinedSettings, readDefinition } from "./definition.ts";
+import type { ImageInputs } from "./inputs.ts";
+import { isTaggedLayout } from "./oci_layout.ts";
+import { readRequirements, renderRequirements } from "./requirements.ts";
+import { type ImagePaths, type ImageSetting, recordOf } from "./setting.ts";
+
+/** What can differ: `other` is the rest, of which nothing is recorded. */
+export const DIFFERENCES = ["package", "python", "base_image", "container_venv_path", "post_lines", "other"] as const;
+
+/** One difference. */
+export interface Difference {
+  readonly what: typeof DIFFERENCES[number];
+  /** Of a package. */
+  readonly name: string | null;
+  readonly built: string | null;
+  readonly now: string | null;
+}
+
+/** Finds them, for an image that is outdated: never none. */
+export async function findDifferences(
+  setting: ImageSetting,
+  paths: ImagePaths,
+  inputs: ImageInputs,
+): Promise<Difference[]> {
+  const isPack = recordOf(setting.section, paths.name)?.kind === "pack";
+  const found = [
+    ...await packageDifferences(paths, inputs),
+    ...(isPack ? [] : await settingDifferences(setting, paths, inputs)),
+  ];
+  return found.length > 0 ? found : [{ what: "other", name: null, built: null, now: null }];
+}
+
+async function packageDifferences(
+  { requirements }: ImagePaths,
+  { venv, packages }: ImageInputs,
+): Promise<Difference[]> {
+  const text = await readTextFileIfThere(requirements).catch(() => undefined);
+  if (text === undefined) return [];
+  const built = readRequirements(text);
+  const now = readRequirements(renderRequirements(venv, packages));
+  const names = [...new Set([...built.packages.keys(), ...now.packages.keys()])].sort();
+  return [
+    ...(built.python === undefined ? [] : changed("python", built.python, now.python ?? null)),
+    ...names.flatMap((name) =>
+      changed("package", built.packages.get(name) ?? null, now.packages.get(name) ?? null, name)
+    ),
+  ];
+}
+
+async function settingDifferences(
+  { section }: ImageSetting,
+  { definition }: ImagePaths,
+  { base, containerPath }: ImageInputs,
+): Promise<Difference[]> {
+  const text = await readTextFileIfThere(definition).catch(() => undefined);
+  const built = text === undefined ? undefined : readDefinition(text);
+  if (built === undefined) return [];
+  const now: DefinedSettings = {
+    from: base.from,
+    containerPath,
+    postLines: section.post_lines.map((one) => one.trim()).join("\n"),
+  };
+  return [
+    // A layout with a tag is read from a directory that the build makes.
+    ...(isTaggedLayout(base) ? [] : changed("base_image", built.from, now.from)),
+    ...changed("container_venv_path", built.containerPath, now.containerPath),
+    ...changed("post_lines", built.postLines, now.postLines),
+  ];
+}
+
+function changed(
+  what: Difference["what"],
+  built: string | null,
+  now: string | null,
+  name: string | null = null,
+): Difference[] {
+  return built === now ? [] : [{ what, name, built, now }];
+}
+
+/** One difference for people: `numpy 1.0 → 2.0`. Pure. */
+export function differenceText({ what, name, built, now }: Difference): string {
+  if (what === "other") return "files of packages, build_args or the file of the base image";
+  if (what === "post_lines") return "post_lines";
+  const subject = name ?? what.replace("python", "Python");
+  if (built === null) return `+ ${subject} ${now}`;
+  return now === null ? `- ${subject} ${built}` : `${subject} ${built} → ${now}`;
+}
