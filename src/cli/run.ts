@@ -118,6 +118,7 @@ async function runTarget(target: Target, stage: Stage, output: Output, system: S
     ? {}
     : fieldsFromJson(command, await (await import("./input_json.ts")).readInputJson(options.inputJson, system));
   if (command.framed && !options.json && !system.stdout.isTerminal) output.openFrame();
+  system.setLastWords?.(() => output.lastWords(stage));
   let request = buildRequest(command, fromJson, given);
   const context = await contextFor({ ...options, asks: command.ask !== undefined }, output, system);
   if (context.interactive && command.ask !== undefined) request = await command.ask(request, context);

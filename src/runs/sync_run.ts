@@ -20,7 +20,7 @@ import { checkNode, nodeSettings, onNode, prepareNode, syncedAt } from "../nodes
 import { noteUse } from "../nodes/old_copies.ts";
 import { prepareRedirected, redirectedTarget } from "../nodes/redirect.ts";
 import { type Part, partIn, refuseRulesForPart } from "../variables/parts.ts";
-import { mergeBeforeSync } from "./saved_pushes.ts";
+import { mergeBeforeSync, savedVariables } from "./saved_pushes.ts";
 import { tokenExport } from "../variables/token_export.ts";
 import { removeOldCopies } from "../staging/remove_old_copies.ts";
 import { layoutOf } from "../variables/layout.ts";
@@ -151,7 +151,11 @@ async function syncItems(
   for (const warning of settings.warnings) context.report({ type: "warning", ...warning });
   const job = node !== undefined && request.nodes === "of the job" && !request.dryRun ? findJob(system.env) : undefined;
   if (!request.dryRun) {
-    await makeCacheRoot(resolved, system.userId);
+    const [saved] = await Promise.all([
+      request.leg === undefined ? savedVariables(variables, resolved.cacheRoot) : [],
+      makeCacheRoot(resolved, system.userId),
+    ]);
+    await mergeBeforeSync(saved, settings, context);
     if (node !== undefined && job === undefined) {
       const error = await prepareNode(node, system.userId).then(() => undefined, (error) => error);
       if (error !== undefined && !(error instanceof CliError && request.fallback === "scratch")) throw error;
@@ -163,7 +167,6 @@ async function syncItems(
       }
     }
   } else if (node !== undefined) await checkNode(node, system.userId);
-  if (!request.dryRun && request.leg === undefined) await mergeBeforeSync(variables, settings, context);
   const run: Run = { request, settings, atOnce: resolved.parallelJobs, context };
   const onScratch = request.leg === undefined
     ? await runCopies(
