@@ -14,12 +14,20 @@ export function commandHelp(command: AnyCommand, columns: number): string {
   const width = Math.max(40, Math.min(columns, 100));
   const parser = commandParser(command.name, command.fields)
     .configureHelp({ helpWidth: width, minWidthToWrap: LEAST_TEXT_COLUMNS, showGlobalOptions: false });
-  const parts = [command.summary + ".", "", "Examples:"];
-  for (const example of command.examples) parts.push(`  ${example.command}`, `      ${example.does}`);
+  const parts = [wrapText(`${command.summary}.`, width), "", "Examples:"];
+  // A command stays on one line, so that it can be pasted.
+  for (const example of command.examples) parts.push(`  ${example.command}`, wrapText(`      ${example.does}`, width));
   parts.push("");
-  const help = parser.createHelp();
-  if (command.description !== undefined) parts.push(help.boxWrap(command.description, width), "");
-  return parts.join("\n") + "\n" + parser.helpInformation();
+  if (command.description !== undefined) parts.push(wrapText(command.description, width), "");
+  const options = parser.helpInformation();
+  return parts.join("\n") + "\n" + options.replace(/^Usage: .*/m, (usage) => wrapUsage(usage, width));
+}
+
+/** The line of usage, broken where it is too long, with what follows indented below its first word. */
+function wrapUsage(usage: string, columns: number): string {
+  if (usage.length <= columns) return usage;
+  const indent = "Usage: ".length;
+  return wrapText(usage, columns - indent).replaceAll("\n", `\n${" ".repeat(indent)}`);
 }
 
 /** The help of the whole program, or of one group of commands. */

@@ -2,11 +2,15 @@
 import * as v from "valibot";
 import type { AnyCommand } from "../contract/command.ts";
 import { CliError } from "../errors/errors.ts";
-import { type Fields, jsonName, jsonNames, optionName } from "../contract/fields.ts";
+import { type Fields, jsonName, jsonNames, optionName, takesNull } from "../contract/fields.ts";
 import { closestString } from "../text/closest_string.ts";
 import { asObject, isSame } from "../text/json_value.ts";
 
-/** A JSON payload → values by field. Unknown names are errors, and so are two names of one field with different values. */
+/**
+ * A JSON payload → values by field. Unknown names are errors, and so are two names of one field with different values. Programs
+ * with generated types write null for all that is not set, so null is the same as a field that is missing, unless the field
+ * itself takes null.
+ */
 export function fieldsFromJson(command: AnyCommand, payload: Record<string, unknown>): Record<string, unknown> {
   const fields = command.fields as Fields;
   const known = Object.entries(fields).flatMap(([field, description]) => jsonNames(field, description));
@@ -19,7 +23,9 @@ export function fieldsFromJson(command: AnyCommand, payload: Record<string, unkn
   if (stranger !== undefined) throw unknownField(command, stranger, known);
   const given: Record<string, unknown> = {};
   for (const [field, description] of Object.entries(fields)) {
-    const used = jsonNames(field, description).filter((name) => Object.hasOwn(payload, name));
+    const used = jsonNames(field, description).filter((name) =>
+      Object.hasOwn(payload, name) && (payload[name] !== null || takesNull(description))
+    );
     const values = used.map((name) => checkedValue(command, field, name, payload[name]));
     const other = values.findIndex((value) => !isSame(value, values[0]));
     if (other !== -1) throw contradiction(command, used[0]!, used[other]!);

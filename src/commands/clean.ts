@@ -192,7 +192,7 @@ function renderClean({ results, freed_bytes, dry_run, failures }: CleanAnswer, s
   const advice = kept.length === 0
     ? ""
     : `${styles.stderr.bold(styles.stderr.cyan("hint:"))} ${isPushable ? "push first (`euler-files push`), or " : ""}` +
-      "look what is in it, and remove it with --force\n";
+      `look what is in ${listSome(kept.map(({ name }) => name))}, and remove it with --force\n`;
   const stderr = advice + failuresText(failures, styles.stderr);
   return dry_run ? { stdout: table + sum, stderr } : { stderr: table + sum + stderr };
 }

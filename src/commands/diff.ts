@@ -12,6 +12,7 @@ import { variablesAtOnce } from "../posix/handles.ts";
 import { CHANGES, type Difference, type Differences, findDifferences, SIDES } from "../conflicts/differences.ts";
 import { conflictWords } from "../staging/kept_warnings.ts";
 import { stagingSettings, type Variable } from "../variables/variable.ts";
+import { textWidth } from "../text/shorten.ts";
 import { renderTable } from "../text/table.ts";
 import type { Entry } from "../transfer/entry.ts";
 
@@ -177,8 +178,16 @@ function renderFiles({ name, status, files }: DiffAnswer["results"][number], sho
   ]);
   const more = files.length - rows.length;
   const table = renderTable(["  Where", "What", "Size", "Modified", "File"], rows);
-  return `${style.bold(name)}  ${formatFiles(files.length)} not the same\n${table}` +
+  const isNarrow = table.split("\n").some((line) => textWidth(line) > style.columns);
+  return `${style.bold(name)}  ${formatFiles(files.length)} not the same\n${isNarrow ? renderBlocks(rows) : table}` +
     (more > 0 ? `  and ${formatCount(more)} more, all of them with --verbose\n` : "");
+}
+
+/** A few lines for each file, where the table is wider than the terminal. */
+function renderBlocks(rows: readonly (readonly string[])[]): string {
+  return rows.map(([side, what, size, modified, path]) =>
+    `  ${path}\n  ${side}, ${what}, ${size}\n    modified ${modified}\n`
+  ).join("");
 }
 
 /** The sizes of a file; of a conflict both sides, scratch first, as in `Where`. */

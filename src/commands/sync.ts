@@ -68,8 +68,8 @@ type SyncAnswer = v.InferOutput<typeof ANSWER_SCHEMA>;
 export const sync = defineCommand({
   name: "sync",
   summary: "Stage caches to scratch and print the exports to evaluate",
-  description: "Progress and messages go to stderr. If a variable could not be staged, it is not exported and the\n" +
-    "output ends with a statement that fails, so that `set -e` and `||` see it. `echo false` says the same where\n" +
+  description: "Progress and messages go to stderr. If a variable could not be staged, it is not exported and the " +
+    "output ends with a statement that fails, so that `set -e` and `||` see it. `echo false` says the same where " +
     "the program could not be started.",
   examples: [
     { command: evaluation("sync", "bash"), does: "In a job script: everything enabled, staged and exported" },

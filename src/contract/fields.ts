@@ -150,6 +150,11 @@ export function object<Value>(schema: v.GenericSchema<unknown, Value>, help: str
   return { schema: v.optional(schema), shape: "object", placement: "json-only", help, default: undefined, ...details };
 }
 
+/** Whether null is a value of the field, and does not only mean that it is not given. */
+export function takesNull({ schema }: Field<unknown>): boolean {
+  return v.is(schema, null);
+}
+
 /** The name of a field in JSON: `dryRun` is `dry_run`. */
 export function jsonName(name: string): string {
   return name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);

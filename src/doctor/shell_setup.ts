@@ -17,7 +17,7 @@ async function lookAtFunction({ system }: CheckContext): Promise<Finding[]> {
   );
   if (line !== undefined) return [{ name: "ef", state: "ok", text: `set up in ${line.file}, line ${line.line}` }];
   const text = "the shell function ef is in no start-up file; sync works without it";
-  return [{ name: "ef", state: "ok", text, hint: `add to ~/.bashrc: eval "$(euler-files shell-init)"` }];
+  return [{ name: "ef", state: "ok", text, hint: 'add to ~/.bashrc: `eval "$(euler-files shell-init)"`' }];
 }
 
 interface Line {

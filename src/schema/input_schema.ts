@@ -16,12 +16,21 @@ function propertiesOf(fields: Fields): Record<string, JsonSchema> {
   const properties: Record<string, JsonSchema> = {};
   for (const [name, field] of Object.entries(fields)) {
     const own = jsonName(name);
-    properties[own] = { ...schemaPart(field.schema), ...wordsOn(field) };
+    const part = orNull(schemaPart(field.schema));
+    properties[own] = { ...part, ...wordsOn(field) };
     for (const alias of field.aliases ?? []) {
-      properties[alias] = { ...schemaPart(field.schema), deprecated: true, description: `Older name of ${own}` };
+      properties[alias] = { ...part, deprecated: true, description: `Older name of ${own}` };
     }
   }
   return properties;
+}
+
+/** The schema with null, which is the same as a field that is missing. */
+function orNull(part: JsonSchema): JsonSchema {
+  const { type, enum: words } = part;
+  if (Object.keys(part).length === 0) return part;
+  if (typeof type !== "string") return { anyOf: [part, { type: "null" }] };
+  return { ...part, type: [type, "null"], ...(Array.isArray(words) ? { enum: [...words, null] } : {}) };
 }
 
 function wordsOn(field: Field<unknown>): JsonSchema {

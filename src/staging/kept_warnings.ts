@@ -51,7 +51,7 @@ function changedWarnings({ name }: Variable, files: readonly KeptPath[], others:
   const paths = files.map(({ path }) => path);
   return [{
     text: `${formatFiles(count)} changed on scratch and not pushed: ${listSome(paths, 5, others)}`,
-    hint: `push them with \`euler-files push --var ${name}\``,
+    hint: `push ${count === 1 ? "it" : "them"} with \`euler-files push --var ${name}\``,
   }];
 }
 

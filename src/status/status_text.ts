@@ -1,7 +1,7 @@
 // The answer of `status` for people: a table of the variables, or all that is known of those that were named.
 import type { Rendered, Style, Styles } from "../contract/command.ts";
 import { formatCount, formatFiles, formatSize, formatTime, listSome, printable } from "../text/format.ts";
-import { shortenMessage } from "../text/shorten.ts";
+import { shortenMessage, wrapText } from "../text/shorten.ts";
 import { renderTable } from "../text/table.ts";
 import type { Details } from "./details.ts";
 import type { StatusAnswer } from "./status_answer.ts";
@@ -28,7 +28,8 @@ export function renderStatus(answer: StatusAnswer, styles: Styles): Rendered {
   const reasons = answer.variables.filter(({ reason }) => reason !== undefined)
     .map(({ name, reason }) => style.dim(shortenMessage(`${name}: ${reason}`)) + "\n");
   const total = `Total on scratch: ${answer.total_scratch_usage} in ${answer.cache_root}\n`;
-  return { stdout: `${renderVariables(answer, style)}\n${reasons.join("")}${redirected}${nodes}${total}` };
+  const below = wrapText(`${reasons.join("")}${redirected}${nodes}${total}`, style.columns);
+  return { stdout: `${renderVariables(answer, style)}\n${below}` };
 }
 
 const HEAD = ["Variable", "Source size", "Scratch size", "Last synced", "Status"];
@@ -77,6 +78,9 @@ function colourOf(
   return isBad ? style.red : style.yellow;
 }
 
+/** Where the texts beside the labels begin. */
+const TEXT_COLUMN = 14;
+
 /** Lines with a label each; what does not exist has no line. */
 function renderDetails(variable: VariableStatus, style: Style): string {
   const details = variable.details!;
@@ -93,10 +97,11 @@ function renderDetails(variable: VariableStatus, style: Style): string {
     ["left out", leftOutText(details)],
     ["links out", outsideLinksText(variable)],
   ];
+  const block = (text: string) =>
+    wrapText(text, style.columns - TEXT_COLUMN).replaceAll("\n", `\n${" ".repeat(TEXT_COLUMN)}`);
   return `${style.bold(variable.name)}  ${colourOf(variable, style)(wordsFor(variable))}\n` +
-    lines.filter(([, text]) => text !== "").map(([label, text]) => `  ${style.dim(label.padEnd(10))}  ${text}\n`).join(
-      "",
-    );
+    lines.filter(([, text]) => text !== "")
+      .map(([label, text]) => `  ${style.dim(label.padEnd(TEXT_COLUMN - 4))}  ${block(text)}\n`).join("");
 }
 
 function shellText(name: string, { in_this_shell: { value, leads_to, set_by } }: Details): string {

@@ -34,11 +34,12 @@ export function unpushedWarnings(
   const unpushed = (overview.unpushed ?? []).filter(({ path }) => !told.has(path));
   if (unpushed.length === 0) return [];
   const sizeBytes = unpushed.reduce((sum, file) => sum + file.sizeBytes, 0);
+  const them = unpushed.length === 1 ? "it" : "them";
   const day = purgeDay({ unpushed }, settings);
   return [{
     text: `${formatFiles(unpushed.length)}, ${formatSize(sizeBytes)}, on scratch only or changed there: ` +
       listSome(unpushed.map(({ path }) => path).toSorted(), 3) +
-      (day === undefined ? "" : `; a purge may take them from ${day} on`),
-    hint: `push them with \`euler-files push --var ${name}\``,
+      (day === undefined ? "" : `; a purge may take ${them} from ${day} on`),
+    hint: `push ${them} with \`euler-files push --var ${name}\``,
   }];
 }

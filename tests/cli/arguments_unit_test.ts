@@ -165,16 +165,6 @@ Deno.test("a value for an option that takes none is named in the error", () => {
   assert.match(messageFor("--nothing=1"), /unknown option/i);
 });
 
-Deno.test("the help fits into 60 columns without breaking a word", async () => {
-  const { commandHelp, programHelp } = await import("../../src/cli/help.ts");
-  for (const line of (await programHelp(undefined, 60)).split("\n")) assert.ok(line.length <= 60, line);
-  const { loadCatalogue } = await import("../../src/cli/app.ts");
-  for (const command of (await loadCatalogue()).commands) {
-    const [, ...options] = commandHelp(command, 60).split("\nUsage: ");
-    for (const line of options.join("").split("\n").slice(1)) assert.ok(line.length <= 60, `${command.name}: ${line}`);
-  }
-});
-
 Deno.test("four ways of asking for help print the same", async () => {
   const expected = (await runInProcess(["schema", "--help"])).stdout;
   assert.match(expected, /Usage: euler-files schema/);

@@ -436,5 +436,5 @@ Deno.test("without a record push names as pushed only what arrived at the source
   const run = await world.run(["push"]);
   assert.equal(run.code, 1);
   assert.match(run.stderr, /error: .*\n {2}closed: /);
-  assert.match(run.stderr, /the record of the last transfer is gone.*: 1 file came home \(new\)/);
+  assert.match(run.stderr, /the record of the last transfer is gone.*: 1 file pushed \(new\)/);
 });

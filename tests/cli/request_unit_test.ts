@@ -96,7 +96,6 @@ Deno.test("a misspelt field or a wrong value is named, and nothing is guessed", 
     [{ names: ["a", ""] }, 'Invalid value for "names[1]": must not be empty'],
     [{ only_names: {} }, 'Invalid value for "only_names": expected a list, got an object'],
     [{ mode: "bogus" }, 'Invalid value for "mode": expected one of both, one, got "bogus"'],
-    [{ to: null }, 'Invalid value for "to": expected a text, got null'],
     [{ to: "" }, 'Invalid value for "to": must not be empty'],
     [{ dry_run: true }, 'Unknown field "dry_run" in the request for `euler-files move`'],
   ];

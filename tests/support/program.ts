@@ -1,7 +1,6 @@
 // The program that end-to-end tests run: the compiled executable that EULER_FILES_TEST_EXECUTABLE names, else the
 // source.
 import { copySourceProgram, sourceProgram } from "../../scripts/source_program.ts";
-import { WORKER } from "../../scripts/bundle.ts";
 import { COMPILED_EXECUTABLE } from "./needs.ts";
 
 /** A program that runs as `euler-files`. */
@@ -21,14 +20,9 @@ export function programUnderTest(): Promise<Program> {
   return found;
 }
 
-/** Links the program as `directory/euler-files`; the source gets its Worker beside it. */
+/** Links the program as `directory/euler-files`. */
 export async function linkProgram(program: Program, directory: string): Promise<void> {
   await Deno.symlink(program.path, `${directory}/euler-files`);
-  if (program.kind === "executable") return;
-  await Deno.symlink(
-    `${program.path.slice(0, program.path.lastIndexOf("/"))}/${WORKER.name}`,
-    `${directory}/${WORKER.name}`,
-  );
 }
 
 /** Copies a program to `directory/euler-files`, with all it needs, so that another user can run it. */
