@@ -3,6 +3,7 @@ import { constants } from "node:fs";
 import { access } from "node:fs/promises";
 import { type AbsolutePath, isWithin, realLocation } from "../config/paths.ts";
 import { CliError, messageOf } from "../errors/errors.ts";
+import { readNames } from "../posix/read_names.ts";
 import { printable } from "../text/format.ts";
 import type { Journal } from "./journal.ts";
 import { isDirectory, nearestDirectory } from "../system/existence.ts";
@@ -79,8 +80,7 @@ async function isSameDirectory(one: string, other: string): Promise<boolean> {
 }
 
 async function anyNameIn(directory: string): Promise<string | undefined> {
-  for await (const { name } of Deno.readDir(directory)) return name;
-  return undefined;
+  return (await readNames(directory)).keys().next().value;
 }
 
 async function checkWritable(path: AbsolutePath): Promise<void> {

@@ -125,20 +125,25 @@ export function* readLinkText(calls: Calls, path: string): Work<string | undefin
   return decodeName(bytes.subarray(0, length));
 }
 
-/**
- * The names in a directory with their kinds, links not followed; empty if there is no such directory or it may not be read.
- * Throws a SystemCallError for any other failure.
- */
-export function* kindsIn(calls: Calls, directory: string): Work<Map<string, FileKind>> {
+/** The names in a directory with their kinds, links not followed. Throws a SystemCallError. */
+export function* allKindsIn(calls: Calls, directory: string): Work<Map<string, FileKind>> {
   const kinds = new Map<string, FileKind>();
   const tree = new Tree(directory, calls);
   try {
     yield* listKinds(tree, "", (name, kind) => kinds.set(name, kind));
-  } catch (error) {
-    const noWay = [ENOENT, ENOTDIR, ELOOP, EACCES, EPERM];
-    if (!(error instanceof SystemCallError) || !noWay.includes(error.errno)) throw error;
   } finally {
     tree.close();
   }
   return kinds;
+}
+
+/** The same; empty if there is no such directory or it may not be read. Throws a SystemCallError for any other failure. */
+export function* kindsIn(calls: Calls, directory: string): Work<Map<string, FileKind>> {
+  try {
+    return yield* allKindsIn(calls, directory);
+  } catch (error) {
+    const noWay = [ENOENT, ENOTDIR, ELOOP, EACCES, EPERM];
+    if (!(error instanceof SystemCallError) || !noWay.includes(error.errno)) throw error;
+    return new Map();
+  }
 }

@@ -4,7 +4,9 @@ import type { Report } from "../contract/events.ts";
 import { removeTree } from "../system/remove_tree.ts";
 import type { System } from "../system/system.ts";
 import type { Listener } from "../tools/streaming.ts";
+import { ENOENT, ENOTDIR, SystemCallError } from "../posix/errno.ts";
 import { splitAbsolute } from "../posix/file_names.ts";
+import { readNames } from "../posix/read_names.ts";
 import { runUv, type Uv, uvExportArgs, uvInstallArgs, uvVenvArgs } from "../tools/uv.ts";
 import { sortRequirementFiles } from "./requirement_files.ts";
 import { deviceOf } from "./device.ts";
@@ -69,12 +71,13 @@ export async function observeTarget(path: string): Promise<TargetState> {
   const venv = await readVenv(path);
   if (venv !== undefined) return venv.home === "" ? { kind: "remains" } : { kind: "venv", venv };
   try {
-    const names = (await Array.fromAsync(Deno.readDir(path))).map((entry) => entry.name);
+    const names = [...(await readNames(path)).keys()];
     if (names.length === 0) return { kind: "remains" };
     return { kind: names.every((name) => REMAINS.has(name) || name === "pyvenv.cfg") ? "remains" : "other" };
   } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return { kind: "nothing" };
-    if (error instanceof Deno.errors.NotADirectory) return { kind: "other" };
+    if (!(error instanceof SystemCallError)) throw error;
+    if (error.errno === ENOENT) return { kind: "nothing" };
+    if (error.errno === ENOTDIR) return { kind: "other" };
     throw error;
   }
 }

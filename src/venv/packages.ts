@@ -1,5 +1,6 @@
 // The packages installed in an environment, read from its metadata without starting Python, and one hash of them all.
 import { splitAbsolute } from "../posix/file_names.ts";
+import { readNames } from "../posix/read_names.ts";
 import { createHash } from "node:crypto";
 import { readTextFileIfThere } from "../system/atomic_file.ts";
 import { sitePackages, type Venv } from "./venv.ts";
@@ -29,8 +30,8 @@ export interface InstalledPackage {
 export async function readPackages(venv: Pick<Venv, "path">): Promise<InstalledPackage[]> {
   const directories: string[] = [];
   for (const site of await sitePackages(venv)) {
-    for await (const entry of Deno.readDir(site)) {
-      if (/\.(dist|egg)-info$/.test(entry.name)) directories.push(`${site}/${entry.name}`);
+    for (const name of (await readNames(site)).keys()) {
+      if (/\.(dist|egg)-info$/.test(name)) directories.push(`${site}/${name}`);
     }
   }
   const packages = await Promise.all(directories.map(readPackage));

@@ -2,6 +2,7 @@
 // it its name. An environment at the target stays until the new one is known to be right.
 import { splitAbsolute } from "../posix/file_names.ts";
 import { unlinkPath } from "../posix/make_file.ts";
+import { readNames } from "../posix/read_names.ts";
 import { type AbsolutePath, reallyOverlap } from "../config/paths.ts";
 import { CliError, messageOf } from "../errors/errors.ts";
 import type { Report } from "../contract/events.ts";
@@ -154,7 +155,7 @@ async function lookAtTarget(
 async function environmentAt(target: AbsolutePath): Promise<Venv | undefined> {
   const info = await lstatIfPresent(target);
   if (info === undefined) return undefined;
-  if (info.isDirectory && (await Array.fromAsync(Deno.readDir(target))).length === 0) return undefined;
+  if (info.isDirectory && (await readNames(target)).size === 0) return undefined;
   const venv = info.isDirectory ? await readVenv(target) : undefined;
   if (venv !== undefined) return venv;
   throw new CliError("refused", `Cannot make "${target}": it already exists and is not an environment`, {

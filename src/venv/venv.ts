@@ -1,5 +1,10 @@
 // Python virtual environments on disk: how to recognize one, its properties, and the list of those under a base directory.
 import { CliError, messageOf } from "../errors/errors.ts";
+import { waitingCalls } from "../posix/calls.ts";
+import { isUtf8Name } from "../posix/file_names.ts";
+import { readNamesIfThere } from "../posix/read_names.ts";
+import { kindsIn } from "../posix/small_file.ts";
+import { run } from "../posix/work.ts";
 import { readTextFileIfThere } from "../system/atomic_file.ts";
 import { isNoWay, realPathIfPresent } from "../system/existence.ts";
 
@@ -91,31 +96,23 @@ export async function refuseHalfMade(path: string): Promise<void> {
 }
 
 async function versionFromLibrary(path: string): Promise<string | undefined> {
-  try {
-    for await (const entry of Deno.readDir(`${path}/lib`)) {
-      const version = /^python(\d+\.\d+)t?$/.exec(entry.name)?.[1];
-      if (version !== undefined) return version;
-    }
-  } catch (error) {
-    // Without a library directory the version is unknown.
-    if (!isNoWay(error)) throw error;
-  }
-  return undefined;
+  // Without a library directory the version is unknown.
+  const names = await run(kindsIn(waitingCalls(), `${path}/lib`));
+  return [...names.keys()].map((name) => /^python(\d+\.\d+)t?$/.exec(name)?.[1]).find((version) =>
+    version !== undefined
+  );
 }
 
 /** The environments directly under `base`, by name; links to environments count, names with a leading dot don't. */
 export async function listVenvs(base: string): Promise<Venv[]> {
-  const names: string[] = [];
-  try {
-    for await (const entry of Deno.readDir(base)) {
-      if (!entry.isFile && !entry.name.startsWith(".")) names.push(entry.name);
-    }
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return [];
+  const kinds = await readNamesIfThere(base).catch((error) => {
     throw new CliError("file-system", `Cannot read the venv directory "${base}": ${messageOf(error)}`, {
       cause: error,
     });
-  }
+  });
+  if (kinds === undefined) return [];
+  const names = [...kinds].filter(([name, kind]) => kind !== "f" && !name.startsWith(".") && isUtf8Name(name))
+    .map(([name]) => name);
   const venvs = await Promise.all(names.sort().map((name) => readVenv(`${base}/${name}`)));
   return venvs.filter((venv) => venv !== undefined);
 }
@@ -124,13 +121,8 @@ export async function listVenvs(base: string): Promise<Venv[]> {
 export async function sitePackages(venv: Pick<Venv, "path">): Promise<string[]> {
   const found = new Map<string, string>();
   for (const library of ["lib", "lib64"]) {
-    let names: string[] = [];
-    try {
-      names = (await Array.fromAsync(Deno.readDir(`${venv.path}/${library}`))).map((entry) => entry.name);
-    } catch (error) {
-      // virtualenv makes no lib64.
-      if (!isNoWay(error)) throw error;
-    }
+    // virtualenv makes no lib64.
+    const names = (await run(kindsIn(waitingCalls(), `${venv.path}/${library}`))).keys();
     for (const name of names) {
       if (!/^(python|pypy)\d+\.\d+t?$/.test(name)) continue;
       const path = `${venv.path}/${library}/${name}/site-packages`;

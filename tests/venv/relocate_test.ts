@@ -204,25 +204,14 @@ Deno.test("an error while it looks at an environment does not mean that there is
 
 Deno.test("an error while it looks at a directory ends the relocation: the directory is not passed over", async () => {
   const stale = () => Promise.reject(new Error("Stale file handle (os error 116): realpath"));
-  const { realPath, readDir } = Deno;
-  const calls: Record<string, (path: string) => void> = {
-    "bin, by its real path": (path) => {
-      Deno.realPath = (name) => String(name) === path ? stale() : realPath(name);
-    },
-    "lib, by its names": (path) => {
-      Deno.readDir = (name) =>
-        String(name) === path ? { [Symbol.asyncIterator]: () => ({ next: stale }) } : readDir(name);
-    },
-  };
-  for (const [what, fail] of Object.entries(calls)) {
-    await using place = await makePlace();
-    const root = `${place.path}/env`;
-    await writeTree(root, venvFiles("/old/env"));
-    fail(`${root}/${what.slice(0, 3)}`);
-    try {
-      await assert.rejects(planRelocation(root, root), /Stale file handle/, what);
-    } finally {
-      Object.assign(Deno, { realPath, readDir });
-    }
+  const { realPath } = Deno;
+  await using place = await makePlace();
+  const root = `${place.path}/env`;
+  await writeTree(root, venvFiles("/old/env"));
+  Deno.realPath = (name) => String(name) === `${root}/bin` ? stale() : realPath(name);
+  try {
+    await assert.rejects(planRelocation(root, root), /Stale file handle/);
+  } finally {
+    Deno.realPath = realPath;
   }
 });

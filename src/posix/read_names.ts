@@ -1,0 +1,20 @@
+// Lists a directory where it matters that no name is missing: Deno.readDir ends its list without an error when the kernel reports
+// one (ESTALE, EIO), and leaves out names that are not UTF-8.
+import { waitingCalls } from "./calls.ts";
+import { ENOENT, SystemCallError } from "./errno.ts";
+import { allKindsIn } from "./small_file.ts";
+import type { FileKind } from "./status.ts";
+import { run } from "./work.ts";
+
+/** All names in a directory with their kinds, links not followed. Throws a SystemCallError. */
+export function readNames(directory: string): Promise<Map<string, FileKind>> {
+  return run(allKindsIn(waitingCalls(), directory));
+}
+
+/** The same; undefined if the directory does not exist. */
+export async function readNamesIfThere(directory: string): Promise<Map<string, FileKind> | undefined> {
+  return await readNames(directory).catch((error) => {
+    if (error instanceof SystemCallError && error.errno === ENOENT) return undefined;
+    throw error;
+  });
+}
