@@ -11,8 +11,11 @@ export const PERMISSIONS: readonly string[] = ["--no-prompt", "--allow-all"];
 /** The directory of the project, as a path without a slash at its end. */
 export const PROJECT_DIRECTORY: string = decodeURIComponent(new URL("..", import.meta.url).pathname).replace(/\/$/, "");
 
-/** The Worker of transfers and the name that job_runner.ts expects, in the directory of the file that starts it. */
-export const WORKER = { entry: `${PROJECT_DIRECTORY}/src/transfer/worker.ts`, name: "worker.js" } as const;
+/** The Workers with the names that job_runner.ts and watchdog.ts expect, in the directory of the file that starts them. */
+export const WORKERS = [
+  { entry: `${PROJECT_DIRECTORY}/src/transfer/worker.ts`, name: "worker.js" },
+  { entry: `${PROJECT_DIRECTORY}/src/system/watchdog_worker.ts`, name: "watchdog.js" },
+] as const;
 
 /** Bundles `entry` with all its imports into the file `output`. Throws an Error with Deno's message. */
 export async function bundle(

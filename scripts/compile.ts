@@ -1,7 +1,7 @@
 // Makes the executable: `deno task compile [--target TARGET] [--output FILE]`, by default dist/euler-files for this machine.
 // The same sources give the same bytes, on every machine and at any time.
 import { parseArgs } from "node:util";
-import { bundle, bundleInChunks, PERMISSIONS, PROJECT_DIRECTORY, runDeno, WORKER } from "./bundle.ts";
+import { bundle, bundleInChunks, PERMISSIONS, PROJECT_DIRECTORY, runDeno, WORKERS } from "./bundle.ts";
 import { findDenort, type Target, TARGETS } from "./denort.ts";
 import { tell } from "./prepare.ts";
 
@@ -25,9 +25,9 @@ export async function compile(request: CompileRequest): Promise<void> {
     // The executable holds all chunks: at run time nothing is resolved, fetched or read but the executable itself.
     const bundled = `${directory}/bundle`;
     const files = await bundleInChunks(bundled, request.entry);
-    const worker = `${bundled}/${WORKER.name}`;
-    await bundle(worker, WORKER.entry, "short");
-    files.push(worker);
+    for (const { entry, name } of WORKERS) await bundle(`${bundled}/${name}`, entry, "short");
+    const workers = WORKERS.map(({ name }) => `${bundled}/${name}`);
+    files.push(...workers);
     for (const file of files) await Deno.utime(file, BUNDLE_TIME, BUNDLE_TIME);
     const script = `${bundled}/${(request.entry ?? "main.ts").replace(/^.*\//, "").replace(/\.[^.]+$/, "")}.js`;
     const made = `${directory}/euler-files`;
@@ -46,7 +46,7 @@ export async function compile(request: CompileRequest): Promise<void> {
       ...PERMISSIONS,
       `--target=${request.target}`,
       `--output=${made}`,
-      `--include=${worker}`,
+      ...workers.map((worker) => `--include=${worker}`),
       script,
     ], { DENORT_BIN: denort });
     await Deno.mkdir(request.output.slice(0, request.output.lastIndexOf("/")), { recursive: true });

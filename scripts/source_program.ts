@@ -1,7 +1,7 @@
 // Makes the source a program: bundled once, with a script that can be called, copied and put on a PATH like the executable.
 import { createHash } from "node:crypto";
 import { pathToFileURL } from "node:url";
-import { bundle, cacheDirectory, PERMISSIONS, PROJECT_DIRECTORY, WORKER } from "./bundle.ts";
+import { bundle, cacheDirectory, PERMISSIONS, PROJECT_DIRECTORY, WORKERS } from "./bundle.ts";
 
 const DAY_MILLISECONDS = 86_400_000;
 
@@ -19,8 +19,10 @@ export async function sourceProgram(): Promise<string> {
   await Deno.mkdir(directory, { recursive: true });
   // Several test files may run this at once: each makes its own files, and the last rename wins.
   const own = `${directory}/${crypto.randomUUID()}`;
-  await bundle(`${own}.worker.js`, WORKER.entry);
-  await Deno.rename(`${own}.worker.js`, `${directory}/${WORKER.name}`);
+  for (const { entry, name } of WORKERS) {
+    await bundle(`${own}.${name}`, entry);
+    await Deno.rename(`${own}.${name}`, `${directory}/${name}`);
+  }
   await bundle(`${own}.js`);
   await Deno.rename(`${own}.js`, `${directory}/${BUNDLE_NAME}`);
   await writeScript(own, { deno: Deno.execPath(), denoCache: `${all}/deno-cache`, directory });
@@ -31,7 +33,9 @@ export async function sourceProgram(): Promise<string> {
 /** Copies such a script, with all it needs, into a directory that another user can read. */
 export async function copySourceProgram(path: string, directory: string): Promise<void> {
   const from = path.slice(0, path.lastIndexOf("/"));
-  for (const name of [BUNDLE_NAME, WORKER.name]) await Deno.copyFile(`${from}/${name}`, `${directory}/${name}`);
+  for (const name of [BUNDLE_NAME, ...WORKERS.map(({ name }) => name)]) {
+    await Deno.copyFile(`${from}/${name}`, `${directory}/${name}`);
+  }
   await Deno.copyFile(Deno.execPath(), `${directory}/deno`);
   await Deno.chmod(`${directory}/deno`, 0o755);
   const parts = { deno: `${directory}/deno`, denoCache: `${directory}/deno-cache`, directory };

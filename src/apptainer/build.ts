@@ -27,7 +27,15 @@ import { findLeftBehind, type LeftBehind } from "./left_behind.ts";
 import { isTaggedLayout, writeTaggedLayout } from "./oci_layout.ts";
 import { packLocked } from "./pack_locked.ts";
 import { findOwnFiles, hashOwnFiles } from "../venv/own_files.ts";
-import { type ImagePaths, type ImageRecord, type ImageSetting, loadSetting, withoutPack } from "./setting.ts";
+import {
+  type ImagePaths,
+  type ImageRecord,
+  type ImageSetting,
+  loadSetting,
+  packFile,
+  recordOf,
+  withoutPack,
+} from "./setting.ts";
 import {
   chooseWorkspace,
   makeWorkspace,
@@ -159,7 +167,7 @@ export async function buildImage(
   audience: BuildAudience,
   system: System,
 ): Promise<BuildOutcome> {
-  let setting = await loadSetting(request.configOption, system);
+  let setting = withoutPack(await loadSetting(request.configOption, system), request.name);
   let plan = await planBuild(setting, request.name, request.mode, system);
   await sweepWorkspaces(await workspaceCandidates(setting, system));
   if (plan.action === "skip") return { plan, steps: undefined, importWarnings: [] };
@@ -181,7 +189,8 @@ export async function buildImage(
   }, system);
   await sweepDirectory(setting.sifStore);
   // Another job may have built it while we waited.
-  setting = await loadSetting(request.configOption, system);
+  const now = await loadSetting(request.configOption, system);
+  setting = withoutPack(now, request.name);
   plan = await planBuild(setting, request.name, request.mode, system);
   for (const path of await unfinishedBuilds(plan.paths)) await removeIfPresent(path);
   if (plan.action === "skip") return { plan, steps: undefined, importWarnings: [] };
@@ -204,6 +213,8 @@ export async function buildImage(
     const ownFilesHash = await packInto(plan, steps, setting, audience.report, held);
     const importWarnings = await executePlan(plan, steps, apptainer, audience, held);
     await publish(plan, steps, { setting, lock, ownFilesHash }, held);
+    // The image has taken the place of the pack, and no record leads to that any more.
+    if (recordOf(now.section, request.name)?.kind === "pack") await removeIfPresent(packFile(setting, request.name));
     await refreshWrappers(await loadSetting(request.configOption, held), request.name, audience.report, held);
     return { plan, steps, importWarnings };
   } finally {

@@ -46,7 +46,7 @@ export async function openPack(
   await makeWorkspace(workspace);
   try {
     const root = `${workspace}/venv`;
-    report({ type: "note", text: `the pack can't be mounted here: unpacking it to ${workspace}` });
+    report({ type: "note", text: `the pack cannot be mounted here: unpacking it to ${workspace}` });
     await unsquash(file, root, system);
     const bind = { from: root, squashfuse: undefined, path };
     if (mayMount && await canMountPrivately(bind, system)) return opened("bound", bind, close);

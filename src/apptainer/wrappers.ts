@@ -25,6 +25,8 @@ export interface WrappedImage {
 
 /** What has to be done in one directory of wrappers. */
 export interface WrapperPlan {
+  /** The name of the image. */
+  readonly image: string;
   readonly directory: AbsolutePath;
   /** Texts of the wrappers to write, by name. */
   readonly write: ReadonlyMap<string, string>;
@@ -79,7 +81,14 @@ export async function planWrappers(
       write.set(program, text);
     } else foreign.push(program);
   }
-  return { directory, write, unchanged, stale: [...own.keys()].filter((name) => !programs.includes(name)), foreign };
+  return {
+    image: image.name,
+    directory,
+    write,
+    unchanged,
+    stale: [...own.keys()].filter((name) => !programs.includes(name)),
+    foreign,
+  };
 }
 
 /** The texts of an image's wrappers in a directory, by name; none if there is no directory. Throws a CliError `file-system`. */
@@ -88,13 +97,17 @@ async function ownWrappers(directory: string, image: string): Promise<Map<string
   try {
     for await (const { name, isFile } of Deno.readDir(directory)) {
       const text = isFile ? await readOwn(`${directory}/${name}`) : undefined;
-      if (text !== undefined && OWN_LINE_REGEXP.exec(text)?.[1] === JSON.stringify(image)) found.set(name, text);
+      if (text !== undefined && isWrapperOf(image, text)) found.set(name, text);
     }
   } catch (error) {
     if (error instanceof Deno.errors.NotFound) return found;
     throw new CliError("file-system", `Cannot read "${directory}": ${messageOf(error)}`, { cause: error });
   }
   return new Map([...found].sort(([one], [other]) => one < other ? -1 : 1));
+}
+
+function isWrapperOf(image: string, text: string): boolean {
+  return OWN_LINE_REGEXP.exec(text)?.[1] === JSON.stringify(image);
 }
 
 async function readOwn(path: string): Promise<string | undefined> {
@@ -113,15 +126,18 @@ export function foreignError({ directory, foreign }: WrapperPlan): CliError {
 }
 
 /** Writes and removes what the plan says. Throws a CliError `file-system`. */
-export async function writeWrappers({ directory, write, stale }: WrapperPlan, mode: number): Promise<void> {
+export async function writeWrappers({ image, directory, write, stale }: WrapperPlan, mode: number): Promise<void> {
   if (write.size > 0) await Deno.mkdir(directory, { recursive: true }).catch((error) => cannotWrite(directory, error));
-  for (const [program, text] of write) await writeWrapper(`${directory}/${program}`, text, mode);
+  for (const [program, text] of write) await writeWrapper(image, `${directory}/${program}`, text, mode);
   for (const program of stale) await Deno.remove(`${directory}/${program}`);
   await sweepDirectory(directory);
 }
 
-async function writeWrapper(path: string, content: string, mode: number): Promise<void> {
-  if (await readOwn(path) !== undefined) return await writeFileAtomically({ path, content, mode, durability: "fast" });
+async function writeWrapper(image: string, path: string, content: string, mode: number): Promise<void> {
+  const before = await readOwn(path);
+  if (before !== undefined && isWrapperOf(image, before)) {
+    return await writeFileAtomically({ path, content, mode, durability: "fast" });
+  }
   // link(2) fails if another program made a file of that name meanwhile, where rename(2) would replace it.
   const temporary = temporaryBeside(path, "write");
   try {
@@ -148,8 +164,8 @@ export async function listWrappers(directory: string, image: string): Promise<st
 export async function removeWrappers(directory: string, image: string): Promise<string[]> {
   const names = await listWrappers(directory, image);
   for (const name of names) await Deno.remove(`${directory}/${name}`);
-  // Fails if the directory has other files.
-  await Deno.remove(directory).catch(() => {});
+  // Fails if the directory has other files. A link to a directory is not removed: that would not fail.
+  if ((await lstatIfPresent(directory))?.isDirectory) await Deno.remove(directory).catch(() => {});
   return names;
 }
 

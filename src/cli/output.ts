@@ -8,6 +8,7 @@ import { withoutCredentials } from "../text/format.ts";
 import { jsonText } from "../text/json_text.ts";
 import { FAILING_STATEMENT, FRAME_END, FRAME_START } from "../shell/evaluated.ts";
 import { padTo, shortenMessage, textWidth, wrapText } from "../text/shorten.ts";
+import { PLACES } from "../system/last_words.ts";
 import type { System } from "../system/system.ts";
 import { neutralLines, neutralText } from "./control_characters.ts";
 import { type ConfigureCommands, configureHints } from "./configured_commands.ts";
@@ -127,6 +128,16 @@ export class Output {
     this.#frame = "open";
   }
 
+  /** What belongs on stdout, with places for message and hint, if the main thread cannot print an error (last_words.ts). */
+  lastWords(options: { readonly command: string | undefined; readonly evaluated: boolean }): string {
+    if (this.#audience === "json") {
+      const error = new CliError("file-system", PLACES.message, { hint: PLACES.hint });
+      return this.#documentText({ ok: false, command: options.command, error: errorDocument(error) });
+    }
+    if (!options.evaluated || this.#system.stdout.isTerminal) return "";
+    return `${this.#frame === "open" ? FRAME_END : ""}${FAILING_STATEMENT}`;
+  }
+
   /** Removes the progress from the terminal. Call it before other text is written there. */
   close(): void {
     this.#sayHeld();
@@ -153,8 +164,12 @@ export class Output {
 
   /** Prints one JSON document, with what every one says about itself. */
   document(document: Answer | ErrorAnswer): void {
+    this.#system.stdout.write(this.#documentText(document));
+  }
+
+  #documentText(document: Answer | ErrorAnswer): string {
     const stamped = { ...stampOf("error" in document ? "error" : "answer"), ...document };
-    this.#system.stdout.write(jsonText(configureHints(stamped, this.#configure)));
+    return jsonText(configureHints(stamped, this.#configure));
   }
 
   /** Prints an error and returns the exit code. `evaluated`: a shell runs stdout, so a failing statement is written to it. */

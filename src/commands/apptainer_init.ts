@@ -55,7 +55,7 @@ export default defineCommand({
   name: "apptainer init",
   summary: "Set up container images, by questions or from JSON",
   description: "Asks for the directories of environments and images and for the base image, and saves the section " +
-    '"apptainer" of the configuration. What isn\'t given stays, the recorded images above all.',
+    '"apptainer" of the configuration. What is not given stays, the recorded images above all.',
   examples: [
     { command: "euler-files apptainer init", does: "Ask, then save" },
     {

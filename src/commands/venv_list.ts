@@ -67,7 +67,9 @@ export default defineCommand({
         files: measure.files,
         changed_at: measure.newestMilliseconds / 1000,
         age_seconds: roundSeconds(Math.max(0, system.now() - measure.newestMilliseconds) / 1000),
-        images: images.filter(([, image]) => image.venv_name === one.name).map(([name]) => name),
+        images: images.filter(([, image]) => image.venv_name === one.name && image.venv_path === undefined).map((
+          [name],
+        ) => name),
       });
     }
     return { ok: true, command: "venv-list", venv_base: base, environments };

@@ -44,7 +44,7 @@ export default defineCommand({
   name: "venv run",
   summary: "Run a program with the pack of an environment, without a container",
   description:
-    "The pack is copied to scratch if it isn't there. With squashfuse it is mounted at the environment's own path, where only " +
+    "The pack is copied to scratch if scratch does not have it. With squashfuse it is mounted at the environment's own path, where only " +
     "this program sees it; else it is unpacked to this node for the time of the program. PATH and VIRTUAL_ENV are those of " +
     "an activated environment, the variables that are staged are set. Ends with the program's exit code.",
   examples: [

@@ -24,13 +24,13 @@ import { type TransferOutcome, transferTree } from "../transfer/transfer.ts";
 import { splitLast } from "../posix/file_names.ts";
 import type { StagingSettings, Variable } from "../variables/variable.ts";
 import { withVariableLock } from "../variables/variable_lock.ts";
-import { selectPaths } from "./save_push.ts";
+import { type OwnPush, selectPaths } from "./save_push.ts";
 
 /** The copy on scratch, and the push that the caller has saved itself. */
 export interface MergeRequest {
   readonly variable: Variable;
   readonly settings: StagingSettings;
-  readonly own?: SavedPaths | undefined;
+  readonly own?: OwnPush | undefined;
 }
 
 /** What became of one saved push. */
@@ -78,8 +78,8 @@ export async function mergeLocked(
   const { variable, settings: { cacheRoot }, own } = request;
   let ownOutcome: TransferOutcome | undefined;
   for (const saved of await savedPushes(cacheRoot, variable.name, "push")) {
-    const isOwn = saved.from === own?.from;
-    const merged = await mergeOne(request, saved, isOwn ? "its push goes on" : "it has ended", system);
+    const isOwn = saved.from === own?.paths.from;
+    const merged = await mergeOne(request, saved, isOwn ? own : undefined, system);
     if (merged === undefined) continue;
     if (isOwn) ownOutcome = merged.outcome;
     else tellMerged(variable, merged, report);
@@ -88,15 +88,30 @@ export async function mergeLocked(
   return ownOutcome;
 }
 
-/** Undefined if the node still writes, or if another process has merged it meanwhile. */
+/** Undefined if the node lives, and merges its push itself, or if another process has merged it meanwhile. */
 async function mergeOne(
+  request: MergeRequest,
+  saved: SavedPaths,
+  own: OwnPush | undefined,
+  system: System,
+): Promise<Merged | undefined> {
+  if (own !== undefined) return await mergeLockedPush(request, saved, own.lock, "its push goes on", system);
+  const lock = await lockIfFree(saved, system);
+  if (lock === undefined) return undefined;
+  try {
+    return await mergeLockedPush(request, saved, lock, "it has ended", system);
+  } finally {
+    await lock[Symbol.asyncDispose]();
+  }
+}
+
+async function mergeLockedPush(
   { variable, settings: { cacheRoot } }: MergeRequest,
   saved: SavedPaths,
+  lock: Pick<Lock, "confirm">,
   node: "its push goes on" | "it has ended",
   system: System,
 ): Promise<Merged | undefined> {
-  await using lock = await lockIfFree(saved, system);
-  if (lock === undefined) return undefined;
   const push = await readSavedPush(saved.record);
   if (push === undefined) return undefined;
   const whole = await wholeFiles(saved.directory, push, system);

@@ -51,33 +51,25 @@ export interface PushRequest {
   readonly emptySource: "refuse" | "push";
 }
 
+/** What a push, or its plan, has to report besides the files. */
+interface PushFindings {
+  /** Set if files could not be pushed. */
+  readonly incomplete: CliError | undefined;
+  /** Set if changes are left on scratch, because the source has others. */
+  readonly unpushed: CliError | undefined;
+  readonly warnings: readonly StageWarning[];
+}
+
+/** Nothing is pushed, because the target is missing or empty, or for an error. */
+type NotPushed = { readonly status: "scratch-missing" } | { readonly status: "failed"; readonly error: CliError };
+
 /** The result of pushing a variable. */
 export type PushResult =
-  | {
-    readonly status: "pushed";
-    readonly outcome: TransferOutcome;
-    /** Set if files could not be pushed. */
-    readonly incomplete: CliError | undefined;
-    /** Set if changes were left on scratch, because the source has others. */
-    readonly unpushed: CliError | undefined;
-    readonly warnings: readonly StageWarning[];
-  }
-  | { readonly status: "scratch-missing" }
-  | { readonly status: "failed"; readonly error: CliError };
+  | PushFindings & { readonly status: "pushed"; readonly outcome: TransferOutcome }
+  | NotPushed;
 
 /** What a push would do. */
-export type PushPlan =
-  | {
-    readonly status: "would-push";
-    readonly plan: TransferPlan;
-    /** Set if files could not be pushed. */
-    readonly incomplete: CliError | undefined;
-    /** Set if changes would be left on scratch, because the source has others. */
-    readonly unpushed: CliError | undefined;
-    readonly warnings: readonly StageWarning[];
-  }
-  | { readonly status: "scratch-missing" }
-  | { readonly status: "failed"; readonly error: CliError };
+export type PushPlan = PushFindings & { readonly status: "would-push"; readonly plan: TransferPlan } | NotPushed;
 
 /** Pushes one variable under its lock. A failure is a result; only a signal throws. */
 export async function pushVariable(request: PushRequest, system: System, report: Report): Promise<PushResult> {

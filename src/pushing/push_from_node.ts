@@ -12,11 +12,11 @@ import { changesAmong } from "./push_errors.ts";
 import { checkNode, nodeSettings, onNode } from "../nodes/node_disk.ts";
 import { preparePrivateDirectory } from "../nodes/private_directory.ts";
 import { removePack } from "../nodes/pack.ts";
-import { ownPaths, type SavedPaths } from "../nodes/saved_push.ts";
+import { ownPaths } from "../nodes/saved_push.ts";
 import { layoutOf } from "../variables/layout.ts";
 import { mergeLocked } from "./merge_saved.ts";
 import { caught, planPush, type PushPlan, type PushRequest, type PushResult, pushVariable } from "./push.ts";
-import { type NodePush, savePush, selectPaths } from "./save_push.ts";
+import { type NodePush, type OwnPush, savePush, selectPaths } from "./save_push.ts";
 import { type VariableLock, withVariableLock } from "../variables/variable_lock.ts";
 
 /** Plans the push, without a lock and without a change. */
@@ -50,18 +50,26 @@ export async function pushFromNode(
   return await caught<PushResult>(variable, async () => {
     if (!await isStaged(from.variable.target)) return { status: "scratch-missing" };
     const own = await saveFirst({ request, from }, system, report);
-    // The copy on scratch is a target and a source at once: hold its lock, so that no sync changes it during the push.
-    return await withVariableLock(
-      { ...request, inUse: "it is in use" },
-      system,
-      report,
-      async (variableLock) => await pushLocked({ request, from }, own, variableLock, report),
-    );
+    try {
+      // The copy on scratch is a target and a source at once: hold its lock, so that no sync changes it during the push.
+      return await withVariableLock(
+        { ...request, inUse: "it is in use" },
+        system,
+        report,
+        async (variableLock) => await pushLocked({ request, from }, own, variableLock, report),
+      );
+    } finally {
+      if (own !== undefined) {
+        await own[Symbol.asyncDispose]();
+        // It stays if something is saved there.
+        await Deno.remove(layoutOf(settings.cacheRoot, variable.name).saved).catch(() => {});
+      }
+    }
   });
 }
 
 /** Saves what changed to scratch. If that fails, the push itself finds the reason, or does without. */
-async function saveFirst(push: NodePush, system: System, report: Report): Promise<SavedPaths | undefined> {
+async function saveFirst(push: NodePush, system: System, report: Report): Promise<OwnPush | undefined> {
   const planned = await planPush(push.from, system);
   if (planned.status !== "would-push") return undefined;
   try {
@@ -76,7 +84,7 @@ async function saveFirst(push: NodePush, system: System, report: Report): Promis
 
 async function pushLocked(
   push: NodePush,
-  own: SavedPaths | undefined,
+  own: OwnPush | undefined,
   variableLock: VariableLock,
   report: Report,
 ): Promise<PushResult> {

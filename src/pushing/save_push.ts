@@ -1,10 +1,12 @@
 // Saves what changed on a node to a directory of its own on scratch, without the variable lock: many nodes write at the same time,
 // and what has arrived survives the end of the job, also while another job works on the copy.
+import { CliError } from "../errors/errors.ts";
 import { makeSelection, type Selection, withPaths } from "../filter/selection.ts";
 import { preparePrivateDirectory } from "../nodes/private_directory.ts";
-import { ownPaths, readSavedPush, type SavedPaths, writeSavedPush } from "../nodes/saved_push.ts";
+import { ownPaths, readSavedPush, removeRecord, type SavedPaths, writeSavedPush } from "../nodes/saved_push.ts";
 import { layoutOf } from "../variables/layout.ts";
-import { acquireLock } from "../system/file_lock.ts";
+import { acquireLock, type Lock } from "../system/file_lock.ts";
+import { removeTree } from "../system/remove_tree.ts";
 import type { System } from "../system/system.ts";
 import { mainNameOf, namesOfDatabase } from "../transfer/database_files.ts";
 import type { EntryState } from "../transfer/entry.ts";
@@ -22,6 +24,14 @@ export interface NodePush {
   readonly from: PushRequest;
 }
 
+/** A push that is saved, with the lock that tells others that its node is alive. `await using` releases it. */
+export interface OwnPush extends AsyncDisposable {
+  readonly paths: SavedPaths;
+  readonly lock: Lock;
+}
+
+const MOST_TRIES = 3;
+
 /** Exactly these paths. */
 export function selectPaths(paths: Iterable<string>): Selection {
   return withPaths(makeSelection({ rules: [], others: "excluded", deleteExcluded: false })!, paths);
@@ -35,43 +45,77 @@ export async function savePush(
   { request, from }: NodePush,
   plan: Pick<TransferPlan, "transfers" | "kept">,
   system: System,
-): Promise<SavedPaths | undefined> {
+): Promise<OwnPush | undefined> {
   const paths = [...plan.transfers, ...changesAmong(plan.kept).map(({ path }) => path)];
   if (paths.length === 0) return undefined;
   const { variable: { name }, settings } = request;
-  const root = layoutOf(settings.cacheRoot, name).saved;
-  await preparePrivateDirectory(root, system.userId);
   const own = ownPaths(settings.cacheRoot, name, system);
-  const { lockTimeoutSeconds: deadlineSeconds } = settings;
-  await using lock = await acquireLock({
-    ...{ path: own.lock, deadlineSeconds, deadlineSetting: "lock_timeout_seconds" },
-  }, system);
+  const lock = await lockOwn(layoutOf(settings.cacheRoot, name).saved, own, settings, system);
+  try {
+    await save({ request, from }, { paths, own }, system);
+    await lock.confirm();
+    return { paths: own, lock, [Symbol.asyncDispose]: () => lock[Symbol.asyncDispose]() };
+  } catch (error) {
+    await lock[Symbol.asyncDispose]();
+    throw error;
+  }
+}
+
+/** Takes the lock in the directory for saved pushes. Another push may remove that while it is empty, so it is made again then. */
+async function lockOwn(
+  root: string,
+  { lock: path }: SavedPaths,
+  { lockTimeoutSeconds: deadlineSeconds }: PushRequest["settings"],
+  system: System,
+): Promise<Lock> {
+  for (let tries = 1;; tries++) {
+    await preparePrivateDirectory(root, system.userId);
+    try {
+      return await acquireLock({ path, deadlineSeconds, deadlineSetting: "lock_timeout_seconds" }, system);
+    } catch (error) {
+      if (!(error instanceof CliError) || error.kind !== "file-system" || tries === MOST_TRIES) throw error;
+    }
+  }
+}
+
+async function save(
+  { request: { settings }, from: { variable: { name, target }, settings: ofNode } }: NodePush,
+  { paths, own }: { readonly paths: readonly string[]; readonly own: SavedPaths },
+  system: System,
+): Promise<void> {
   // A push of this node that was cut off before has files that this one does not bring again.
   const before = await readSavedPush(own.record);
-  const changed = await lookAll(from.variable.target, [...new Set(paths.flatMap(withDatabase))]);
-  const base = await readManifest(layoutOf(from.settings.cacheRoot, name).manifest);
+  const changed = await lookAll(target, [...new Set(paths.flatMap(withDatabase))], system);
+  const base = await readManifest(layoutOf(ofNode.cacheRoot, name).manifest);
   await writeSavedPush(own.record, {
-    ...{ savedAt: system.now() / 1000, target: from.variable.target },
+    ...{ savedAt: system.now() / 1000, target },
     changed: new Map([...before?.changed ?? [], ...changed]),
     base: before?.base === undefined || base === undefined ? base : withRecords(base, before.base),
   });
-  await preparePrivateDirectory(own.directory, system.userId);
-  await transferTree({
-    ...{ from: from.variable.target, to: own.directory, intent: "stage-new", depth: "look-at-all" },
-    ...{ engine: "native", extraArgs: [], record: undefined, top: "private" },
-    ...limitOf(settings),
-    selection: selectPaths(changed.keys()),
-  }, system);
-  await lock.confirm();
-  return own;
-
-  async function lookAll(root: string, paths: readonly string[]): Promise<Map<string, EntryState>> {
-    const runner = await prepareJobRunner({ roots: [root] }, system);
-    try {
-      return await lookAtPaths(root, paths, runner);
-    } finally {
-      await runner[Symbol.asyncDispose]();
+  try {
+    await preparePrivateDirectory(own.directory, system.userId);
+    await transferTree({
+      ...{ from: target, to: own.directory, intent: "stage-new", depth: "look-at-all" },
+      ...{ engine: "native", extraArgs: [], record: undefined, top: "private" },
+      ...limitOf(settings),
+      selection: selectPaths(changed.keys()),
+    }, system);
+  } catch (error) {
+    // The node lives, and pushes without it: what is saved only takes space, unless an earlier push has left it.
+    if (error instanceof CliError && before === undefined) {
+      await removeTree(own.directory).catch(() => {});
+      await removeRecord(own);
     }
+    throw error;
+  }
+}
+
+async function lookAll(root: string, paths: readonly string[], system: System): Promise<Map<string, EntryState>> {
+  const runner = await prepareJobRunner({ roots: [root] }, system);
+  try {
+    return await lookAtPaths(root, paths, runner);
+  } finally {
+    await runner[Symbol.asyncDispose]();
   }
 }
 

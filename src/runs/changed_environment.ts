@@ -49,7 +49,7 @@ export function changedEnvironment(
   const extra = extraExports(vars, exported.map(({ name }) => name));
   const targets = Object.fromEntries(exported.map(({ name, target }) => [name, target]));
   const exports = { ...targets, ...tokenPath, ...extra.values };
-  const failed = items.filter(({ failure }) => failure !== undefined && !dryRun).map(({ variable }) => variable);
+  const failed = items.filter(({ result }) => result.error !== undefined && !dryRun).map(({ variable }) => variable);
   const unset = failed.filter(({ name, target }) => env[name] === target).map(({ name }) => name);
   // What an earlier sync set together with a variable that failed now, unless it is exported again.
   const earlier = Object.entries(valuesBeforeOwners(failed.map(({ name }) => name), env));

@@ -50,7 +50,7 @@ export async function stageOnNodes(
   });
   const nodes = answer.answers.map(({ node }) => node);
   for (const { variable: { name, target }, result } of items) {
-    if (result?.status !== "synced" || result.part_of !== undefined) continue;
+    if (result.status !== "synced" || result.part_of !== undefined) continue;
     await recordStagedNodes(cacheRoot, name, { job: job.id, nodes, target, staged_at: context.system.now() / 1000 });
   }
   return items;
@@ -65,12 +65,11 @@ function fanOutItem(
 ): SyncItem {
   const found = verdict(name, answer);
   if (found instanceof CliError) {
-    const failure = failureOf(name, found);
     const result: SyncItem["result"] = {
       ...{ name, ...(source === undefined ? {} : { source }), target, tier: "node" },
-      ...{ status: "failed", error: failure, ...EMPTY_LISTS },
+      ...{ status: "failed", error: failureOf(name, found), ...EMPTY_LISTS },
     };
-    return { variable: { name, target }, tier: "node", usable: false, result, failure };
+    return { variable: { name, target }, tier: "node", usable: false, result };
   }
   const results = answer.answers.flatMap(({ results }) => results.filter((result) => result.name === name));
   const sum = (count: (result: typeof results[number]) => number) =>

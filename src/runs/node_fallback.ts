@@ -14,24 +14,20 @@ export type Fallback = typeof FALLBACKS[number] | undefined;
  */
 export function fallBack(items: SyncItem[], { report }: Pick<Context, "report">): string[] {
   const without: string[] = [];
-  for (const item of items.filter(({ tier, failure }) => tier === "node" && failure !== undefined)) {
-    const { variable: { name }, failure } = item;
-    const { message, lines } = failure!;
+  for (const item of items.filter(({ tier, result }) => tier === "node" && result.error !== undefined)) {
+    const { variable: { name }, result: { error } } = item;
+    const { message, lines } = error!;
     items.splice(items.indexOf(item), 1);
     const index = items.findIndex(({ tier, variable }) => tier === "scratch" && variable.name === name);
     const text = [`${message}: the one on scratch is used`, ...lines].join("\n  ");
     report({ type: "warning", subject: name, text });
-    const { result } = items[index] ?? {};
-    if (result === undefined) without.push(name);
-    else items[index] = { ...items[index]!, usable: true, result: { ...result, warnings: [...result.warnings, text] } };
+    if (index === -1) without.push(name);
+    else items[index] = { ...withWarning(items[index]!, text), usable: true };
   }
   return without;
 }
 
-/** The items with a warning in each result. */
-export function withWarning(items: readonly SyncItem[], text: string): SyncItem[] {
-  return items.map((item) => {
-    const { result } = item;
-    return result === undefined ? item : { ...item, result: { ...result, warnings: [...result.warnings, text] } };
-  });
+/** The item with one more warning in its result. */
+export function withWarning({ result, ...item }: SyncItem, text: string): SyncItem {
+  return { ...item, result: { ...result, warnings: [...result.warnings, text] } };
 }

@@ -4,18 +4,25 @@ import type { Context } from "../contract/command.ts";
 import { layoutOf } from "../variables/layout.ts";
 import type { StagingSettings, Variable } from "../variables/variable.ts";
 
+/** The variables of which a node has saved something that is not merged. Costs one lookup for each. */
+export async function savedVariables<Named extends Pick<Variable, "name">>(
+  variables: readonly Named[],
+  cacheRoot: string,
+): Promise<Named[]> {
+  const saved = await Promise.all(variables.map(({ name }) => hasRecords(layoutOf(cacheRoot, name).saved)));
+  return variables.filter((_, index) => saved[index]);
+}
+
 /** Merges what nodes have saved of these variables. Reports what could not be merged. */
 export async function mergeBeforeSync(
   variables: readonly Variable[],
   settings: StagingSettings,
   { system, report }: Context,
 ): Promise<void> {
-  await Promise.all(variables.map(async (variable) => {
-    if (!await hasRecords(layoutOf(settings.cacheRoot, variable.name).saved)) return;
-    // Loaded only where there is something to merge, so that the start of other jobs is not slower.
-    const { mergeSavedPushes } = await import("../pushing/merge_saved.ts");
-    await mergeSavedPushes({ variable, settings }, system, report);
-  }));
+  if (variables.length === 0) return;
+  // Loaded only where there is something to merge, so that the start of other jobs is not slower.
+  const { mergeSavedPushes } = await import("../pushing/merge_saved.ts");
+  await Promise.all(variables.map((variable) => mergeSavedPushes({ variable, settings }, system, report)));
 }
 
 async function hasRecords(directory: string): Promise<boolean> {

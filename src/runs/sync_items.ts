@@ -4,7 +4,7 @@ import type { Context } from "../contract/command.ts";
 import { type Tier, TIERS } from "../config/tier.ts";
 import { CliError } from "../errors/errors.ts";
 import { bytesOf, countOf, roundSeconds, secondsOf } from "../contract/answer_fields.ts";
-import { type Failure, failureOf, RESULT_ERROR } from "./failures.ts";
+import { failureOf, RESULT_ERROR } from "./failures.ts";
 import { NAMED_FILE_SCHEMA, namedFiles } from "../contract/named_files.ts";
 import { OUTSIDE_LINKS_ANSWER, outsideLinks } from "../records/outside_links_answer.ts";
 import {
@@ -81,7 +81,6 @@ export interface SyncItem {
   /** Whether the shell may be told to use the target. */
   readonly usable: boolean;
   readonly result: SyncResult;
-  readonly failure?: Failure;
 }
 
 /** One of a variable's copies: its two directories, and the tier of the target. */
@@ -141,13 +140,12 @@ export function stagedItem({ variable, tier }: Copy, result: StageResult, extent
       },
     };
   }
-  const failure = failureOf(variable.name, result.error);
+  const error = failureOf(variable.name, result.error);
   if (result.status === "source-missing") {
-    return { variable, tier, usable: false, result: { ...base, status: "source-missing", error: failure }, failure };
+    return { variable, tier, usable: false, result: { ...base, status: "source-missing", error } };
   }
   const missing = namedFiles(result.missing ?? []);
-  const failed = { ...base, status: "failed", complete: false, missing, error: failure } as const;
-  return { variable, tier, usable: false, result: failed, failure };
+  return { variable, tier, usable: false, result: { ...base, status: "failed", complete: false, missing, error } };
 }
 
 function skippedFields({ ageSeconds, outside, kept, warnings }: StageResult & { status: "skipped" }) {
@@ -195,8 +193,8 @@ export function plannedItem({ variable, tier }: Copy, plan: StagePlan): SyncItem
     const counts = { ...planned(0, 0), files_deleted: 0 };
     return { variable, tier, usable: false, result: { ...base, status: "dry-run", reason: NO_SOURCE_YET, ...counts } };
   }
-  const failure = failureOf(variable.name, plan.error);
-  return { variable, tier, usable: false, result: { ...base, status: plan.status, error: failure }, failure };
+  const error = failureOf(variable.name, plan.error);
+  return { variable, tier, usable: false, result: { ...base, status: plan.status, error } };
 }
 
 /** What a dry run tells of the transfer: under the names of a run, which older scripts read, and under names of its own. */
@@ -211,7 +209,7 @@ export function planned(files: number, bytes: number): v.InferOutput<typeof TRAN
 export async function partItem(part: Part, whole: SyncItem, extent: "staged" | "planned"): Promise<SyncItem> {
   const { variable } = part;
   const { tier } = whole;
-  if (whole.failure !== undefined) return failedPart(part, tier);
+  if (whole.result.error !== undefined) return failedPart(part, tier);
   const { status, complete } = whole.result;
   const result: SyncResult = {
     ...{ ...resultBase({ variable, tier }), part_of: part.whole.name, status },
@@ -233,14 +231,14 @@ function failedPart({ variable: { name }, variable, whole }: Part, tier: Tier): 
 }
 
 function failedItem(copy: Copy, error: CliError): SyncItem {
-  const failure = failureOf(copy.variable.name, error);
-  return { ...copy, usable: false, result: { ...resultBase(copy), status: "failed", error: failure }, failure };
+  const result: SyncResult = { ...resultBase(copy), status: "failed", error: failureOf(copy.variable.name, error) };
+  return { ...copy, usable: false, result };
 }
 
 /** Reports a part on stderr. */
-export function tellPart({ variable, failure }: SyncItem, { whole }: Part, context: Context): void {
-  const text = failure === undefined ? `part of ${whole.name}` : "not staged";
-  const told = failure === undefined
+export function tellPart({ variable, result: { error } }: SyncItem, { whole }: Part, context: Context): void {
+  const text = error === undefined ? `part of ${whole.name}` : "not staged";
+  const told = error === undefined
     ? { outcome: "idle", inOne: "part of another" } as const
     : { outcome: "bad" } as const;
   context.report({ type: "done", subject: variable.name, text, ...told });
@@ -297,7 +295,7 @@ function conflictsIn(kept: readonly KeptPath[]): string {
 
 /** Reports what would be done with a variable; `details` names every file. */
 export function tellPlanned(
-  { variable, tier, failure }: SyncItem,
+  { variable, tier, result: { error } }: SyncItem,
   plan: StagePlan,
   extent: Extent,
   context: Context,
@@ -306,7 +304,7 @@ export function tellPlanned(
   context.report({
     type: "done",
     subject,
-    outcome: failure === undefined ? "idle" : "bad",
+    outcome: error === undefined ? "idle" : "bad",
     text: tierPrefix(tier) + describePlan(plan),
   });
   if (plan.status !== "would-sync" && plan.status !== "skipped") return;

@@ -20,7 +20,7 @@ import { checkNode, nodeSettings, onNode, prepareNode, syncedAt } from "../nodes
 import { noteUse } from "../nodes/old_copies.ts";
 import { prepareRedirected, redirectedTarget } from "../nodes/redirect.ts";
 import { type Part, partIn, refuseRulesForPart } from "../variables/parts.ts";
-import { mergeBeforeSync } from "./saved_pushes.ts";
+import { mergeBeforeSync, savedVariables } from "./saved_pushes.ts";
 import { tokenExport } from "../variables/token_export.ts";
 import { removeOldCopies } from "../staging/remove_old_copies.ts";
 import { layoutOf } from "../variables/layout.ts";
@@ -95,8 +95,8 @@ export async function syncVariables(request: SyncRun, context: Context): Promise
   // Of two items for a variable the one on the node comes last, so its target is exported.
   const exported = items.filter((item) => item.usable && isAsked(item, request)).map(({ variable }) => variable);
   const tokenPath = await tokenExport(exported.map(({ name }) => name), managed, system.env);
-  const failures = items.flatMap(({ failure }) => failure ?? []);
   const results = items.map(({ result }) => result);
+  const failures = results.flatMap(({ error }) => error ?? []);
   const seconds = request.dryRun ? undefined : (performance.now() - started) / 1000;
   const summary = summarize(results, failures.length, seconds);
   if (results.filter(({ files_transferred = 0 }) => files_transferred > 0).length > 1) {
@@ -151,18 +151,22 @@ async function syncItems(
   for (const warning of settings.warnings) context.report({ type: "warning", ...warning });
   const job = node !== undefined && request.nodes === "of the job" && !request.dryRun ? findJob(system.env) : undefined;
   if (!request.dryRun) {
-    await makeCacheRoot(resolved, system.userId);
+    const [saved] = await Promise.all([
+      request.leg === undefined ? savedVariables(variables, resolved.cacheRoot) : [],
+      makeCacheRoot(resolved, system.userId),
+    ]);
+    await mergeBeforeSync(saved, settings, context);
     if (node !== undefined && job === undefined) {
       const error = await prepareNode(node, system.userId).then(() => undefined, (error) => error);
       if (error !== undefined && !(error instanceof CliError && request.fallback === "scratch")) throw error;
       if (error !== undefined) {
         const text = `${error.message}: scratch is used instead`;
         context.report({ type: "warning", text });
-        return withWarning(await syncItems({ ...request, to: "scratch" }, managed, context), text);
+        const items = await syncItems({ ...request, to: "scratch" }, managed, context);
+        return items.map((item) => withWarning(item, text));
       }
     }
   } else if (node !== undefined) await checkNode(node, system.userId);
-  if (!request.dryRun && request.leg === undefined) await mergeBeforeSync(variables, settings, context);
   const run: Run = { request, settings, atOnce: resolved.parallelJobs, context };
   const onScratch = request.leg === undefined
     ? await runCopies(

@@ -9,7 +9,7 @@ import { shellWord } from "../text/format.ts";
 import { layoutOf } from "../variables/layout.ts";
 import { linksOf, type Variable } from "../variables/variable.ts";
 import { findSecrets, secretWarnings } from "./secrets_in_copies.ts";
-import { skipsFresh, type StageRequest, type StageResult } from "./stage_result.ts";
+import { skipsFresh, type StageFailure, type StageRequest, type StageResult } from "./stage_result.ts";
 
 /** The result for a variable that needs no transfer or cannot be staged; undefined if it has to be staged. */
 export async function resultWithoutTransfer(
@@ -76,22 +76,23 @@ export function freshnessOf(
   });
 }
 
+/** The error for a source that should exist and does not; `what` ends the sentence about it. */
+export function missingSource({ name, source }: Variable, what: string): CliError {
+  return new CliError("not-found", `Cannot stage "${name}": its source "${source}" ${what}`, {
+    hint: `check that it is mounted; if it is meant to be new, run \`mkdir -p ${shellWord(source)}\`; ` +
+      `\`euler-files config set vars.${name}.enabled false\` leaves the variable out`,
+  });
+}
+
 /** The result for a variable that cannot be staged; undefined if it can. */
 export function refusal(
   variable: Variable,
   freshness: Freshness,
-): { readonly status: "source-missing" | "failed"; readonly error: CliError } | undefined {
+): StageFailure | undefined {
   if (freshness.verdict === "source-missing") {
     return {
       status: "source-missing",
-      error: new CliError(
-        "not-found",
-        `Cannot stage "${variable.name}": its source "${variable.source}" cannot be used: ${freshness.reason}`,
-        {
-          hint: `check that it is mounted; if it is meant to be new, run \`mkdir -p ${shellWord(variable.source)}\`; ` +
-            `\`euler-files config set vars.${variable.name}.enabled false\` leaves the variable out`,
-        },
-      ),
+      error: missingSource(variable, `cannot be used: ${freshness.reason}`),
     };
   }
   if (freshness.verdict !== "unusable") return undefined;

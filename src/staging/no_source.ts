@@ -1,7 +1,6 @@
 // Stages a variable whose source does not exist yet, such as TORCH_HOME before its first use: it gets an empty target, and a
 // push makes the source from the files that a job writes there. Refuses a source that held files before: it looks unmounted.
-import { CliError } from "../errors/errors.ts";
-import { formatFiles, shellWord } from "../text/format.ts";
+import { formatFiles } from "../text/format.ts";
 import { isEmptyDirectory } from "../transfer/emptiness.ts";
 import { EMPTY_MANIFEST, readManifest } from "../transfer/manifest.ts";
 import { isOtherSource, type ObservedStageRequest } from "./stage_way.ts";
@@ -12,9 +11,10 @@ import { observeVariable } from "../records/observe.ts";
 import { recordTransfer } from "../records/record.ts";
 import { readRecordedSource } from "../records/recorded_source.ts";
 import { retireTarget } from "./retire.ts";
+import { missingSource } from "./look.ts";
 import type { StageResult, StageWarning } from "./stage_result.ts";
 import type { VariableLock } from "../variables/variable_lock.ts";
-import { markedLinks, type Variable } from "../variables/variable.ts";
+import { markedLinks } from "../variables/variable.ts";
 
 /** Makes the empty target and records that both sides are empty. The caller holds the variable lock and has found no source. */
 export async function stageWithoutSource(
@@ -52,21 +52,13 @@ export async function checkWithoutSource(
   if (formerSource !== undefined && await isOtherSource(formerSource, request)) return { otherSource: formerSource };
   const recorded = await readManifest(layout.manifest);
   if (recorded !== undefined && recorded.files > 0) {
-    throw missingSource(variable, `it held ${formatFiles(recorded.files)} before`);
+    throw missingSource(variable, `does not exist, and it held ${formatFiles(recorded.files)} before`);
   }
   const isUnknown = recorded === undefined && typeof facts.marker === "string" && facts.target.state === "directory";
   if (isUnknown && !await isEmptyDirectory(layout.target, system)) {
-    throw missingSource(variable, "nothing tells whether it held files when the target was staged");
+    throw missingSource(variable, "does not exist, and nothing tells whether it held files when the target was staged");
   }
   return {};
-}
-
-/** The error for a source that should exist and does not. */
-function missingSource({ name, source }: Variable, why: string): CliError {
-  return new CliError("not-found", `Cannot stage "${name}": its source "${source}" does not exist, and ${why}`, {
-    hint: `check that it is mounted; if it is meant to be new, run \`mkdir -p ${shellWord(source)}\`; ` +
-      `\`euler-files config set vars.${name}.enabled false\` leaves the variable out`,
-  });
 }
 
 async function mark(

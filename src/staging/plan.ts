@@ -1,5 +1,5 @@
 // What staging one variable would do: a dry run uses the same checks and the same planner as a real run.
-import { type CliError, knownError } from "../errors/errors.ts";
+import { knownError } from "../errors/errors.ts";
 import type { System } from "../system/system.ts";
 import type { Entry } from "../transfer/entry.ts";
 import { formatCount, listSome } from "../text/format.ts";
@@ -19,7 +19,13 @@ import { withSpaceAdvice } from "./space_advice.ts";
 import { findSecrets, secretWarnings } from "./secrets_in_copies.ts";
 import { freshResult, observeFreshness, refusal } from "./look.ts";
 import { markTruncated } from "./truncated.ts";
-import { skipsFresh, type StageRequest, type StageResult, type StageWarning } from "./stage_result.ts";
+import {
+  skipsFresh,
+  type StageFailure,
+  type StageRequest,
+  type StageResult,
+  type StageWarning,
+} from "./stage_result.ts";
 import { transferLimits } from "../variables/variable.ts";
 
 /** What a sync would do with a variable. */
@@ -41,7 +47,7 @@ export type StagePlan =
   }
   /** The source does not exist yet: an empty target would be made. */
   | { readonly status: "no-source-yet" }
-  | { readonly status: "source-missing" | "failed"; readonly error: CliError };
+  | StageFailure;
 
 /** A warning about directories that could not be read, and files whose mode forbids reading. */
 function unreadableWarnings({ unreadable, directories }: TransferPlan, userId: number): StageWarning[] {

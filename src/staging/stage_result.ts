@@ -42,12 +42,15 @@ export type StageResult =
   }
   /** The source does not exist yet: the target is empty or holds files that a job wrote. */
   | { readonly status: "no-source-yet"; readonly warnings: readonly StageWarning[] }
-  | {
-    readonly status: "source-missing" | "failed";
-    readonly error: CliError;
-    /** The files that could not be copied, if that is the reason. */
-    readonly missing?: readonly MissingPath[];
-  };
+  | StageFailure;
+
+/** The target cannot be used: there is no source, or staging it failed. */
+export interface StageFailure {
+  readonly status: "source-missing" | "failed";
+  readonly error: CliError;
+  /** The files that could not be copied, if that is the reason. */
+  readonly missing?: readonly MissingPath[];
+}
 
 /** A problem that the user should know about, although the variable can be used. */
 export interface StageWarning {

@@ -1,15 +1,13 @@
 // Finds calls to file systems that do not return, for example because the server of a network file system is down. The kernel
 // lets such a call wait forever, in whichever thread or program it was made. /proc shows the present call of each thread, with
 // its arguments: a thread that is in the same call at each of many looks is waiting for a server.
+import { LOOKS } from "./silence.ts";
 
 /** A call that has not returned. */
 export interface SilentCall {
   /** The path that the call is about, as far as /proc tells it. */
   readonly path: string;
 }
-
-/** In how many consecutive looks a call is seen before it counts as silent. */
-export const LOOKS = 10;
 
 /** Numbers of calls on x86-64 and on aarch64, by the arguments that name the file; 0 if the processor has no such call. */
 const CALLS = {

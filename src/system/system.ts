@@ -4,7 +4,8 @@ import { type EndingSignal, Interrupted, OutputLost, SIGNAL_EXIT_CODES } from ".
 import type { Calls } from "../posix/calls.ts";
 import { decodeName } from "../posix/file_names.ts";
 import { type OutputStream, outputStream } from "./output_stream.ts";
-import { watchSilence } from "./silence.ts";
+import { endBySignal } from "../posix/end_process.ts";
+import { startWatchdog } from "./watchdog.ts";
 import { runSystemProgram } from "./system_program.ts";
 import { readTextStart } from "./text_start.ts";
 import { watchUncaught } from "./uncaught.ts";
@@ -45,6 +46,8 @@ export interface System {
    * ending signal, that aborts `signal` as usual. Only the most recent taker is asked.
    */
   handOverSignals(taker: SignalTaker): Disposable;
+  /** Sets what is written to stdout if the process ends while its main thread waits for a file server (last_words.ts). */
+  setLastWords?(stdout: () => string): void;
 }
 
 /**
@@ -160,7 +163,7 @@ const ONE_SIGNAL_MILLISECONDS = 300;
 
 function endingSignals(
   env: Readonly<Record<string, string>>,
-): Pick<ProcessSystem, "signal" | "uncaught" | "handOverSignals" | "end"> {
+): Pick<ProcessSystem, "signal" | "uncaught" | "handOverSignals" | "setLastWords" | "end"> {
   const controller = new AbortController();
   const uncaught = new AbortController();
   const fail = (error: unknown) => {
@@ -170,7 +173,7 @@ function endingSignals(
   watchUncaught(fail);
   let firstAt = 0;
   const takers: SignalTaker[] = [];
-  watchSilence({ env, whose: () => takers.length > 0 ? "own threads" : "with programs", onSilent: fail });
+  const watchdog = startWatchdog({ env, onStart: () => listen(), onSilent: fail });
   const listeners = new Map<EndingSignal, () => void>();
   const take = (signal: EndingSignal): void => {
     if (takers.at(-1)?.(signal) === "taken") return;
@@ -180,6 +183,7 @@ function endingSignals(
       return;
     }
     firstAt = performance.now();
+    watchdog.stopping();
     controller.abort(new Interrupted(signal));
     // A call to a server that does not answer never returns. The kernel ends even that call for a signal without a listener.
     Deno.unrefTimer(setTimeout(() => void dieBy(signal), STOPPING_MILLISECONDS));
@@ -199,6 +203,7 @@ function endingSignals(
   const forwarded = FORWARDED_SIGNALS.map((signal) => [signal, () => void takers.at(-1)?.(signal)] as const);
 
   async function dieBy(signal: EndingSignal): Promise<never> {
+    if (watchdog.isRunning) endBySignal(signal);
     const listener = listeners.get(signal);
     if (listener !== undefined) Deno.removeSignalListener(signal, listener);
     Deno.kill(Deno.pid, signal);
@@ -218,13 +223,16 @@ function endingSignals(
       return controller.signal;
     },
     uncaught: uncaught.signal,
+    setLastWords: (stdout) => watchdog.setLastWords(stdout),
     handOverSignals(taker) {
       listen();
       if (takers.length === 0) forwarded.forEach(([signal, listener]) => Deno.addSignalListener(signal, listener));
       takers.push(taker);
+      watchdog.foreground(takers.length);
       return {
         [Symbol.dispose]() {
           takers.splice(takers.lastIndexOf(taker), 1);
+          watchdog.foreground(takers.length);
           if (takers.length === 0) {
             forwarded.forEach(([signal, listener]) => Deno.removeSignalListener(signal, listener));
           }

@@ -8,7 +8,7 @@ import { splitAbsolute } from "../posix/file_names.ts";
 import { runUv, type Uv, uvExportArgs, uvInstallArgs, uvVenvArgs } from "../tools/uv.ts";
 import { sortRequirementFiles } from "./requirement_files.ts";
 import { deviceOf } from "./device.ts";
-import { parsePythonVersion, readVenv, type Venv } from "./venv.ts";
+import { parsePythonVersion, readVenv, refuseHalfMade, type Venv } from "./venv.ts";
 import { type WheelIndex, wheelIndexFor } from "./wheel_index.ts";
 import { nameExists } from "../system/existence.ts";
 
@@ -67,7 +67,7 @@ const NOTHING = { packages: [], lists: [], editables: [] };
 /** Examines the environment's path. */
 export async function observeTarget(path: string): Promise<TargetState> {
   const venv = await readVenv(path);
-  if (venv !== undefined) return { kind: "venv", venv };
+  if (venv !== undefined) return venv.home === "" ? { kind: "remains" } : { kind: "venv", venv };
   try {
     const names = (await Array.fromAsync(Deno.readDir(path))).map((entry) => entry.name);
     if (names.length === 0) return { kind: "remains" };
@@ -171,6 +171,7 @@ export async function install(
     if (plan.temporary !== undefined) await Deno.mkdir(plan.temporary, { mode: 0o700 });
     for (const args of plan.commands) {
       await runUv(uv.program, args, { ...plan.env, ...linkMode }, audience.listener, system);
+      if (plan.created) await refuseHalfMade(plan.venvPath);
     }
   } catch (error) {
     // An environment without its packages would be taken for one that was installed.

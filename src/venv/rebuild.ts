@@ -1,6 +1,7 @@
 // Reinstalls an environment at another path: freezes its package list, installs it there, compares the lists, and then gives
 // it its name. An environment at the target stays until the new one is known to be right.
 import { splitAbsolute } from "../posix/file_names.ts";
+import { unlinkPath } from "../posix/make_file.ts";
 import { type AbsolutePath, reallyOverlap } from "../config/paths.ts";
 import { CliError, messageOf } from "../errors/errors.ts";
 import type { Report } from "../contract/events.ts";
@@ -20,7 +21,7 @@ import { findOwnFiles, hasOwnFiles, type OwnFiles } from "./own_files.ts";
 import { ownFilesError } from "./own_files_text.ts";
 import { basePythons, freezeOwnPackages } from "./rebuild_source.ts";
 import { applyRelocation, planRelocation } from "./relocate.ts";
-import { readVenv, type Venv } from "./venv.ts";
+import { readVenv, refuseHalfMade, type Venv } from "./venv.ts";
 import { lstatIfPresent, nameExists } from "../system/existence.ts";
 
 /** The environment to reinstall, and its new path. */
@@ -251,7 +252,7 @@ export async function rebuild(
     await giveName(made, target, replaced, plan.source.path);
     return { python, parity, safe };
   } finally {
-    await Deno.remove(requirements).catch(() => {});
+    await unlinkPath(requirements).catch(() => {});
     await removeIfThere(made);
   }
 }
@@ -296,6 +297,7 @@ async function makeVenv(
         listener,
         system,
       );
+      await refuseHalfMade(path);
       return python;
     } catch (error) {
       if (!(error instanceof CliError)) throw error;

@@ -1,7 +1,7 @@
 // Python virtual environments on disk: how to recognize one, its properties, and the list of those under a base directory.
 import { CliError, messageOf } from "../errors/errors.ts";
 import { readTextFileIfThere } from "../system/atomic_file.ts";
-import { isDirectory, isNoWay, realPathIfPresent } from "../system/existence.ts";
+import { isNoWay, realPathIfPresent } from "../system/existence.ts";
 
 /** One virtual environment, as described by its `pyvenv.cfg` and its directories. */
 export interface Venv {
@@ -54,7 +54,12 @@ export async function readVenv(path: string): Promise<Venv | undefined> {
     if (error instanceof Deno.errors.NotADirectory || error instanceof Deno.errors.PermissionDenied) return undefined;
     throw error;
   });
-  if (text === undefined || !await isDirectory(`${path}/bin`)) return undefined;
+  if (text === undefined) return undefined;
+  // An error that says nothing of the directory must not make a move pass the environment over.
+  const bin = await Deno.stat(`${path}/bin`).catch((error) => {
+    if (!isNoWay(error)) throw error;
+  });
+  if (bin?.isDirectory !== true) return undefined;
   const values = parsePyvenvCfg(text);
   const version = parsePythonVersion(values.get("version_info") ?? values.get("version") ?? "") ??
     await versionFromLibrary(path);
@@ -71,6 +76,18 @@ export async function readVenv(path: string): Promise<Venv | undefined> {
     systemSitePackages: values.get("include-system-site-packages")?.toLowerCase() === "true",
     interpreter: interpreter ? "present" : "missing",
   };
+}
+
+/**
+ * Throws a CliError `tool` if an environment that uv has just made lacks its `pyvenv.cfg`: on a full disk uv leaves it empty
+ * and ends with 0 (uv 0.13), and Python then takes the environment for the Python that it was made from.
+ */
+export async function refuseHalfMade(path: string): Promise<void> {
+  const values = parsePyvenvCfg(await readTextFileIfThere(`${path}/pyvenv.cfg`) ?? "");
+  if (values.get("home")) return;
+  throw new CliError("tool", `uv made "${path}" without a usable pyvenv.cfg`, {
+    hint: "is the disk or your quota full? Run the command again when there is space",
+  });
 }
 
 async function versionFromLibrary(path: string): Promise<string | undefined> {

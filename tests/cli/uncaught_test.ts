@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { bundle, PERMISSIONS, PROJECT_DIRECTORY } from "../../scripts/bundle.ts";
 import { testNeeding } from "../support/needs.ts";
+import { waitUntil } from "../support/wait.ts";
 import { makeWorld, type World } from "../support/world.ts";
 
 const HANDLED = [
@@ -15,19 +16,27 @@ const HANDLED = [
 ];
 const DEADLY = ["memory", "SIGKILL"];
 
-let bundled: Promise<string> | undefined;
+const PARTS = {
+  "failing.js": `${PROJECT_DIRECTORY}/tests/support/failing_program.ts`,
+  "watchdog.js": `${PROJECT_DIRECTORY}/src/system/watchdog_worker.ts`,
+};
+
+let bundled: Promise<ReadonlyMap<string, string>> | undefined;
 
 /** A world in which `euler-files` is the program that fails, with one variable that could be staged. */
 async function makeFailingWorld(): Promise<World> {
   bundled ??= (async () => {
-    const path = await Deno.makeTempFile({ prefix: "euler-files-failing-", suffix: ".js" });
-    await bundle(path, `${PROJECT_DIRECTORY}/tests/support/failing_program.ts`);
-    const text = await Deno.readTextFile(path);
-    await Deno.remove(path);
-    return text;
+    const texts = new Map<string, string>();
+    for (const [name, entry] of Object.entries(PARTS)) {
+      const path = await Deno.makeTempFile({ prefix: "euler-files-failing-", suffix: ".js" });
+      await bundle(path, entry);
+      texts.set(name, await Deno.readTextFile(path));
+      await Deno.remove(path);
+    }
+    return texts;
   })();
   const world = await makeWorld();
-  await Deno.writeTextFile(world.path("failing.js"), await bundled);
+  for (const [name, text] of await bundled) await Deno.writeTextFile(world.path(name), text);
   const options = ["--no-config", "--no-lock", "--no-code-cache", "--v8-flags=--max-old-space-size=60", ...PERMISSIONS];
   const deno = `DENO_NO_UPDATE_CHECK=1 DENO_DIR='${world.path("tmp/deno")}' exec '${Deno.execPath()}'`;
   await world.fakeProgram(
@@ -91,4 +100,57 @@ Deno.test("an error of the kernel is not called a bug, even if no code awaits it
   const { code, stderr } = await world.exec("euler-files", ["sync"], { env });
   assert.equal(code, 1);
   assert.match(stderr, /error: Cannot complete `euler-files sync`: Disk quota exceeded\nhint: your quota is used up/);
+});
+
+/** A server that dies between two calls: the next one is made in the main thread. Its deadline is a second. */
+async function makeStuckWorld(): Promise<{ readonly world: World; readonly env: Record<string, string> }> {
+  const world = await makeFailingWorld();
+  const fifo = world.path("home/fifo");
+  assert.equal((await world.exec("mkfifo", [fifo])).code, 0);
+  return {
+    world,
+    env: { EULER_FILES_TEST_FAILURE: "main thread", EULER_FILES_TEST_FIFO: fifo, EULER_FILES_ANSWER_SECONDS: "1" },
+  };
+}
+
+Deno.test("a main thread that waits for a dead server ends after the deadline, and the shell is told", async () => {
+  const { world, env } = await makeStuckWorld();
+  await using _world = world;
+  const message = `"${env.EULER_FILES_TEST_FIFO}" has not answered for 1 s`;
+  const [text, evaluated, json] = await Promise.all([
+    world.exec("euler-files", ["sync"], { env }),
+    world.exec("bash", ["-ec", 'eval "$(euler-files sync)"; echo went on'], { env }),
+    world.exec("euler-files", ["sync", "--json"], { env }),
+  ]);
+  assert.equal(text.code, 1);
+  assert.match(text.stdout, /\nfalse;\n$/);
+  assert.doesNotMatch(text.stdout, /export/);
+  assert.equal(text.stderr.split("\n")[0], `error: ${message}`);
+  assert.match(text.stderr, /\nhint: is its file server down\? .*EULER_FILES_ANSWER_SECONDS=3600\n$/);
+  assert.deepEqual([evaluated.code, evaluated.stdout], [1, ""]);
+  const { ok, command, error } = json.json();
+  assert.deepEqual([json.code, ok, command, error.kind, error.message], [1, false, "sync", "file-system", message]);
+  assert.match(error.hint, /EULER_FILES_ANSWER_SECONDS=3600/);
+  assert.equal(json.stderr, "");
+});
+
+Deno.test("signals end a main thread that waits for a dead server", async () => {
+  const { world, env } = await makeStuckWorld();
+  await using _world = world;
+  await Promise.all((["SIGTERM", "SIGINT"] as const).map(async (signal) => {
+    await using job = world.startProgram("euler-files", ["sync"], { env: { ...env, EULER_FILES_ANSWER_SECONDS: "0" } });
+    await waitUntil("the main thread waits", async () => {
+      const call = await Deno.readTextFile(`/proc/${job.pid}/wchan`).catch(() => "");
+      return call === "wait_for_partner";
+    });
+    let ended: Awaited<typeof job.ended> | undefined;
+    void job.ended.then((result) => ended = result);
+    // The watchdog may not listen yet, so the signal is sent again and again.
+    await waitUntil("it ends", () => {
+      if (ended === undefined) job.kill(signal);
+      return Promise.resolve(ended !== undefined);
+    });
+    assert.equal(ended!.signal, signal);
+    assert.doesNotMatch(ended!.stdout, /export|false/);
+  }));
 });

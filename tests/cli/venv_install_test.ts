@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { namesIn } from "../support/image_world.ts";
 import { testUnless } from "../support/needs.ts";
 import { servePackages } from "../support/package_index.ts";
-import { giveUv, testWithUv, UV_REASON } from "../support/uv.ts";
+import { giveUv, testWithUv, UV, UV_REASON } from "../support/uv.ts";
 import { makeWorld, type World } from "../support/world.ts";
 
 async function makeUvWorld(): Promise<{ world: World; env: Record<string, string> } & AsyncDisposable> {
@@ -132,7 +132,7 @@ Deno.test("an invalid name is refused, and so is a directory that is not an envi
   await world.writeTree("home/venvs/data", { "thesis.tex": "" });
   const run = await world.run(["venv", "install", "data", "alpha", "--venv-base", "venvs", "--dry-run"]);
   assert.equal(run.code, 1);
-  assert.match(run.stderr, /no Python environment/);
+  assert.match(run.stderr, /is not a Python environment/);
 });
 
 Deno.test("the base is --venv-base, else the configured one, else $VENV_DIR, else ~/venvs", async () => {
@@ -183,5 +183,30 @@ testUnless(
     } finally {
       await new Deno.Command("umount", { args: [cache] }).output();
     }
+  },
+);
+
+testWithUv(
+  "an environment that a full disk left without its pyvenv.cfg is not taken for one, and the next run makes it",
+  async () => {
+    await using index = servePackages([{ name: "alpha", version: "1.0" }]);
+    await using place = await makeUvWorld();
+    const { world, env } = place;
+    await world.fakeProgram(
+      "uv",
+      `#!/bin/sh\n"${UV}" "$@" || exit\n[ "$1" != venv ] || : >"$VENV_DIR/env/pyvenv.cfg"\n`,
+    );
+    const install = ["venv", "install", "env", "alpha", "--index-url", index.url];
+    const full = await world.run(install, { env });
+    assert.equal(full.code, 1);
+    assert.match(full.stderr, /error: uv made ".*\/venvs\/env" without a usable pyvenv.cfg\nhint: is the disk/);
+    assert.ok(!(await namesIn(world.path("home/venvs"))).includes("env"));
+    // A run that was killed at that moment left it there.
+    await world.exec("uv", ["venv", "-q", world.path("home/venvs/env")], { env });
+    await Deno.remove(world.path("fakes/uv"));
+    const again = await world.run(install, { env: { ...env, ...await giveUv(world) } });
+    assert.equal(again.code, 0, again.stderr);
+    assert.equal((await world.exec(world.path("home/venvs/env/bin/alpha"), [])).stdout, "alpha 1.0\n");
+    assert.match(await Deno.readTextFile(world.path("home/venvs/env/pyvenv.cfg")), /^home = /m);
   },
 );

@@ -1,6 +1,8 @@
 // `venv wrap` and `apptainer wrap`: programs that stage and run an image, kept up to date, and nobody else's files.
 import assert from "node:assert/strict";
 import { makeContainerWorld, testWithApptainer } from "../support/containers.ts";
+import { testNeeding } from "../support/needs.ts";
+import { openTerminal } from "../support/terminal.ts";
 import { type ImageWorld, makeImageWorld, namesIn } from "../support/image_world.ts";
 
 const WRAP = ["apptainer", "wrap", "env", "--dir", "~/bin/env", "--json"];
@@ -71,6 +73,13 @@ Deno.test("prune and --remove take the wrappers away, and the directory if nothi
   const { world } = images;
   await world.run(["apptainer", "wrap", "env", "--dir", "~/second"]);
   await world.writeTree("home/second", { "note.txt": "mine\n" });
+  await world.writeTree("home", { "linked": { link: "elsewhere" }, "elsewhere/note.txt": "mine\n" });
+  for (const more of [[], ["--remove"]]) {
+    const linked = await world.run(["apptainer", "wrap", "env", "--dir", "~/linked", ...more]);
+    assert.equal(linked.code, 0, linked.stderr);
+  }
+  assert.equal(await Deno.readTextFile(world.path("home/linked/note.txt")), "mine\n");
+  assert.deepEqual(await namesIn(world.path("home/elsewhere")), ["note.txt"]);
   assert.deepEqual((await images.record("env")).wrapper_dirs, [world.path("home/bin/env"), world.path("home/second")]);
   const shown = await world.run(["apptainer", "prune", "env", "--mode", "sif", "--dry-run", "--json"]);
   assert.deepEqual(
@@ -84,6 +93,33 @@ Deno.test("prune and --remove take the wrappers away, and the directory if nothi
   const pruned = await world.run(["apptainer", "prune", "env", "--mode", "sif", "--yes"]);
   assert.equal(pruned.code, 0, pruned.stderr);
   assert.deepEqual(await namesIn(world.path("home/second")), ["note.txt"]);
+});
+
+testNeeding(["mksquashfs"], "wrappers stay when an image takes the place of a pack", async () => {
+  await using images = await makeImageWorld();
+  const { world } = images;
+  assert.equal((await world.run(["venv", "pack", "env"])).code, 0);
+  assert.equal((await world.run(["venv", "wrap", "env", "--dir", "~/bin/env"])).code, 0);
+  const text = () => Deno.readTextFile(world.path("home/bin/env/tool"));
+  assert.match(await text(), /inside=\/\S+\/home\/venvs\/env\/bin\/tool\n/);
+  const built = await world.run(["apptainer", "build", "env"]);
+  assert.equal(built.code, 0, built.stderr);
+  assert.match(await text(), /inside=\/opt\/venv\/bin\/tool\n/);
+  assert.deepEqual((await images.record("env")).wrapper_dirs, [world.path("home/bin/env")]);
+  assert.deepEqual(await namesIn(images.store), [".env.lock", "env.def", "env.requirements.txt", "env.sif"]);
+});
+
+testNeeding(["tmux"], "on a terminal, wrap asks for the image and proposes a directory", async () => {
+  await using images = await makeImageWorld();
+  const { world } = images;
+  assert.equal((await world.run(["apptainer", "build", "env"])).code, 0);
+  await using terminal = await openTerminal(world, "euler-files venv wrap");
+  await terminal.shows("Which image?");
+  await terminal.press("Enter");
+  await terminal.shows("Directory of the wrappers");
+  await terminal.press("Enter");
+  assert.match(await terminal.shows("ended with 0"), /Wrote \S+bin\/env/);
+  assert.deepEqual(await namesIn(world.path("home/bin/env")), ["python", "tool"]);
 });
 
 testWithApptainer("wrappers of a pack run its Python in a real container, also from inside of it", async () => {

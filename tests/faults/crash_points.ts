@@ -65,7 +65,7 @@ interface Ended {
 }
 
 /** A command with its world before, after one and after two runs without a fault. */
-class CrashSubject {
+export class CrashSubject {
   #before: Snapshot = {};
   #once: Snapshot = {};
   #twice: Snapshot = {};
@@ -93,6 +93,8 @@ class CrashSubject {
     const fake = await Deno.readTextFile(new URL("../fakes/apptainer", import.meta.url));
     const log = fake.replace("${APPTAINER_LOG:?}", `'${path}/tmp/apptainer.log'`);
     await Deno.writeTextFile(`${own}/bin/apptainer`, log, { mode: 0o755 });
+    const edit = `#!/bin/sh\nsed -i 's/"lock_timeout_seconds": 20/"lock_timeout_seconds": 30/' "$1"\n`;
+    await Deno.writeTextFile(`${own}/bin/edit-config`, edit, { mode: 0o755 });
     if (UV !== undefined) await Deno.copyFile(UV, `${own}/bin/uv`);
     const setUp = `cd ${path}; ef() { ${this.program} "$@"; }\n${this.command.setUp.replaceAll("ROOT", path)}`;
     const { success, stderr } = await new Deno.Command("bash", {
@@ -119,6 +121,7 @@ class CrashSubject {
       TMPDIR: `${path}/tmp`,
       PATH: `${own}/bin:/usr/local/bin:/usr/bin:/bin`,
       LANG: "C.UTF-8",
+      EDITOR: "edit-config",
       UV_CACHE_DIR: `${own}/uv-cache`,
       UV_OFFLINE: "1",
     };

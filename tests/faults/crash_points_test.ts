@@ -7,7 +7,7 @@ import { whyNotSupervised } from "./supervise.ts";
 
 const COMMANDS = {
   "changes the tree": /^(sync, changed|push)$/,
-  "changes small files": /^(config set|venv remove)$/,
+  "changes small files": /^(config set|venv remove|clean)$/,
 };
 
 const reason = await whyNotSupervised();

@@ -65,6 +65,20 @@ for e in one two; do v=home/venvs/$e; mkdir -p $v/bin $v/lib/python3.11/site-pac
 done
 ef config set apptainer '{"venv_base":"~/venvs","sif_store":"~/sif","scratch_sif_dir":"$SCRATCH/sif","base_image":"python:{version}-slim"}' >/dev/null
 `;
+/** A wheel, so that uv needs no index. */
+const WHEEL = `${CACHES}
+mkdir -p home/venvs home/wheels
+/usr/bin/python3 - home/wheels/tried-1.0-py3-none-any.whl <<'PYTHON'
+import sys, zipfile
+with zipfile.ZipFile(sys.argv[1], "w") as wheel:
+    for name, text in {
+        "tried.py": "x = 1\\n",
+        "tried-1.0.dist-info/METADATA": "Metadata-Version: 2.1\\nName: tried\\nVersion: 1.0\\n",
+        "tried-1.0.dist-info/WHEEL": "Wheel-Version: 1.0\\nGenerator: tried\\nRoot-Is-Purelib: true\\nTag: py3-none-any\\n",
+        "tried-1.0.dist-info/RECORD": "tried.py,,\\ntried-1.0.dist-info/METADATA,,\\ntried-1.0.dist-info/WHEEL,,\\ntried-1.0.dist-info/RECORD,,\\n",
+    }.items(): wheel.writestr(zipfile.ZipInfo(name, (2024, 1, 1, 0, 0, 0)), text)
+PYTHON
+`;
 /** The stand-in for Apptainer writes its log below the world's `tmp`. */
 const IMAGES = `${ENVIRONMENTS}
 for e in one two; do ef apptainer build $e >/dev/null; done
@@ -158,6 +172,8 @@ t=$(ef sync --to node | sed -n "s/^export HF_HOME='\\(.*\\)';/\\1/p"); echo 'on 
       stdout: "text",
     },
     "config set": { setUp: CACHES, argv: ["config", "set", "parallel_jobs", "2"], stdout: "text" },
+    // The editor is sed, which leaves its own temporary file.
+    "config edit": { setUp: CACHES, argv: ["config", "edit"], stdout: "text", leaves: /^home\/sed\w+$/ },
     "config set through a link": {
       setUp:
         `${CACHES}\nmkdir home/dotfiles; mv home/.euler-files.json home/dotfiles/ef.json; ln -s dotfiles/ef.json home/.euler-files.json`,
@@ -195,6 +211,18 @@ t=$(ef sync --to node | sed -n "s/^export HF_HOME='\\(.*\\)';/\\1/p"); echo 'on 
     },
     "venv remove": { setUp: ENVIRONMENTS, argv: ["venv", "remove", "one", "--yes"], stdout: "text" },
     ...(uv === undefined ? {} : {
+      "venv install": {
+        setUp: WHEEL,
+        argv: [
+          ...["venv", "install", "made", `${root}/home/wheels/tried-1.0-py3-none-any.whl`],
+          ...["--venv-base", `${root}/home/venvs`, "--python", "/usr/bin/python3"],
+        ],
+        stdout: "text",
+        // uv writes into an environment that has its name already, and leaves its own temporary files there.
+        grows: /^home\/venvs\//,
+        leaves: /\/\.tmp\w+$/,
+        varies: /\/(uv_cache\.json|RECORD)$/,
+      } as const,
       "venv migrate": {
         setUp: `${ENVIRONMENTS}\n${uv} venv -q --python /usr/bin/python3 home/venvs/real`,
         argv: ["venv", "migrate", `${root}/home/venvs/real`, `${root}/home/work/real`],

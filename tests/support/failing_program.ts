@@ -7,6 +7,11 @@ type Work = (work: () => Promise<unknown>) => Promise<unknown>;
 
 const never = () => new Promise(() => setInterval(() => {}, 1000));
 
+/** As a file whose server has died: open(2) of a FIFO waits for its other end, in the main thread. */
+function waitForServer(): void {
+  Deno.openSync(Deno.env.get("EULER_FILES_TEST_FIFO")!);
+}
+
 /** Ways to fail, by name; each gets the real work of `sync`. */
 const FAILURES: Readonly<Record<string, Work>> = {
   "rejection": (work) => {
@@ -49,6 +54,14 @@ const FAILURES: Readonly<Record<string, Work>> = {
   "memory": () => {
     const kept: unknown[] = [];
     for (;;) kept.push(new Array(1000).fill(kept.length));
+  },
+  "main thread": async () => {
+    const isWatched = () =>
+      [...Deno.readDirSync("/proc/self/task")].some(({ name }) =>
+        Deno.readTextFileSync(`/proc/self/task/${name}/comm`).startsWith("worker")
+      );
+    while (!isWatched()) await new Promise((resolve) => setTimeout(resolve, 20));
+    waitForServer();
   },
   "SIGKILL": () => {
     Deno.kill(Deno.pid, "SIGKILL");

@@ -185,6 +185,23 @@ Deno.test("nothing is written through a directory link: site-packages, bin, kern
   }
 });
 
+Deno.test("an error while it looks at an environment does not mean that there is none", async () => {
+  await using place = await makePlace();
+  const root = `${place.path}/env`;
+  await writeTree(root, venvFiles("/old/env"));
+  const { stat } = Deno;
+  Deno.stat = (path) =>
+    String(path) === `${root}/bin` ? Promise.reject(new Error("Stale file handle (os error 116): stat")) : stat(path);
+  try {
+    await assert.rejects(readVenv(root), /Stale file handle/);
+  } finally {
+    Deno.stat = stat;
+  }
+  assert.equal((await readVenv(root))?.name, "env");
+  await Deno.remove(`${root}/bin`, { recursive: true });
+  assert.equal(await readVenv(root), undefined);
+});
+
 Deno.test("an error while it looks at a directory ends the relocation: the directory is not passed over", async () => {
   const stale = () => Promise.reject(new Error("Stale file handle (os error 116): realpath"));
   const { realPath, readDir } = Deno;

@@ -1,0 +1,81 @@
+// Starts the watchdog, a Worker that ends the process if its main thread cannot: some calls of the runtime, such as Deno.open,
+// are made in the main thread, and if a file server dies at that moment, neither signals nor deadlines reach it any more.
+import type { Worker } from "node:worker_threads";
+import { deadlineIn, LOOKS, silenceError } from "./silence.ts";
+
+/** Words that the main thread writes and the watchdog reads, by their index. */
+export const WORDS = { foreground: 0, stopping: 1, answered: 2 } as const;
+
+/** What the watchdog starts with. */
+export interface WatchdogStart {
+  readonly seconds: number;
+  readonly words: Int32Array<SharedArrayBuffer>;
+}
+
+/** A message to the watchdog: what it writes to stdout if it ends the process, for {@linkcode lastWords}. */
+export interface WatchdogOrder {
+  readonly stdout: string;
+}
+
+/** A message of the watchdog: is the main thread alive, or a call that has not returned. */
+export type WatchdogMessage = { readonly ping: number } | { readonly silent: string };
+
+/** Starting it takes 40 ms of processor time and 16 MB, so a start with everything fresh ends before. */
+const AFTER_MILLISECONDS = 500;
+
+/** What the watchdog needs of the process. */
+export interface Watched {
+  readonly env: Readonly<Record<string, string>>;
+  /** Called when the watchdog starts: from now on the main thread has to answer to signals. */
+  onStart(): void;
+  /** Called once, with a CliError `file-system` that names the path. */
+  onSilent(error: unknown): void;
+}
+
+/** The watchdog as the main thread sees it. */
+export interface Watchdog {
+  /** Whether it listens for signals, too. */
+  readonly isRunning: boolean;
+  /** How many programs of the user run in the foreground: their calls are not ours to judge. */
+  foreground(programs: number): void;
+  /** A signal is about to end the process. */
+  stopping(): void;
+  /** Sets what it writes to stdout if it ends the process because a call did not return; asked for when it starts. */
+  setLastWords(stdout: () => string): void;
+}
+
+/** Starts it half a second from now. Neither the timer nor the Worker keeps the process alive. */
+export function startWatchdog({ env, onStart, onSilent }: Watched): Watchdog {
+  const seconds = deadlineIn(env);
+  const words = new Int32Array(new SharedArrayBuffer(Object.keys(WORDS).length * Int32Array.BYTES_PER_ELEMENT));
+  let worker: Worker | undefined;
+  let stdout = () => "";
+  const start = async () => {
+    const { Worker } = await import("node:worker_threads");
+    // The bundle has it under this name beside the main file.
+    const file = import.meta.url.endsWith(".ts") ? "./watchdog_worker.ts" : "./watchdog.js";
+    worker = new Worker(new URL(file, import.meta.url), { workerData: { seconds, words } satisfies WatchdogStart });
+    worker.unref();
+    worker.on("message", (message: WatchdogMessage) => {
+      if ("ping" in message) Atomics.store(words, WORDS.answered, message.ping);
+      else onSilent(silenceError(message.silent, seconds));
+    });
+    // Without it the program works as well.
+    worker.on("error", () => worker = undefined);
+    worker.postMessage({ stdout: stdout() } satisfies WatchdogOrder);
+    onStart();
+  };
+  const first = seconds === 0 ? AFTER_MILLISECONDS : Math.min(AFTER_MILLISECONDS, seconds * 1000 / LOOKS);
+  Deno.unrefTimer(setTimeout(() => void start(), first));
+  return {
+    get isRunning() {
+      return worker !== undefined;
+    },
+    foreground: (programs) => void Atomics.store(words, WORDS.foreground, programs),
+    stopping: () => void Atomics.store(words, WORDS.stopping, 1),
+    setLastWords(text) {
+      stdout = text;
+      worker?.postMessage({ stdout: stdout() } satisfies WatchdogOrder);
+    },
+  };
+}

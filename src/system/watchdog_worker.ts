@@ -1,0 +1,52 @@
+// The watchdog: a Worker that looks for calls to file systems that do not return, and tells the main thread. If the main
+// thread itself is in such a call, it ends the process: after a signal, and when a call has not returned for too long.
+import { parentPort, workerData } from "node:worker_threads";
+import { type EndingSignal, SIGNAL_EXIT_CODES } from "../errors/errors.ts";
+import { endAtOnce, endBySignal } from "../posix/end_process.ts";
+import { lastWords } from "./last_words.ts";
+import { outputStream } from "./output_stream.ts";
+import { LOOKS, silenceError } from "./silence.ts";
+import { SilenceWatch } from "./silent_calls.ts";
+import { type WatchdogMessage, type WatchdogOrder, type WatchdogStart, WORDS } from "./watchdog.ts";
+
+/** The main thread ends after a signal within 4 s by itself, and Slurm allows half a minute. */
+const SIGNAL_MILLISECONDS = 4500;
+
+/** After it was told of a call that does not return, the main thread cleans up for 2 s. */
+const SILENCE_MILLISECONDS = 4500;
+
+const { seconds, words } = workerData as WatchdogStart;
+const tell = (message: WatchdogMessage) => parentPort!.postMessage(message);
+let stdout = "";
+parentPort!.on("message", (order: WatchdogOrder) => stdout = order.stdout);
+
+let pings = 0;
+for (const signal of Object.keys(SIGNAL_EXIT_CODES) as EndingSignal[]) {
+  Deno.addSignalListener(signal, () => {
+    const ping = ++pings;
+    tell({ ping });
+    setTimeout(() => {
+      const isStuck = Atomics.load(words, WORDS.answered) < ping;
+      // It has had the time to end, unless it gave the signal to a program of the user.
+      if (isStuck || Atomics.load(words, WORDS.stopping) !== 0) endBySignal(signal);
+    }, SIGNAL_MILLISECONDS);
+  });
+}
+
+const watch = new SilenceWatch();
+
+function look(): void {
+  const silent = watch.look(Atomics.load(words, WORDS.foreground) > 0 ? "own threads" : "with programs");
+  if (silent === undefined) return;
+  clearInterval(looking);
+  tell({ silent: silent.path });
+  setTimeout(() => {
+    const written = lastWords(silenceError(silent.path, seconds), stdout);
+    for (const [stream, text] of [[Deno.stderr, written.stderr], [Deno.stdout, written.stdout]] as const) {
+      outputStream(stream, () => {}).write(text);
+    }
+    endAtOnce(1);
+  }, SILENCE_MILLISECONDS);
+}
+
+const looking = seconds === 0 ? undefined : setInterval(look, seconds * 1000 / LOOKS);
