@@ -1,9 +1,10 @@
 // Whether a configuration that is about to be saved would work here: checks beyond the schema. Touches no file.
 import { CliError } from "../errors/errors.ts";
 import { closestString } from "../text/closest_string.ts";
+import { asObject } from "../text/json_value.ts";
 import { checkConfig, type Config, listUnknownFields } from "./config.ts";
 import { fieldName } from "./field_names.ts";
-import { type AbsolutePath, isWithin, UnsetVariable } from "./paths.ts";
+import { type AbsolutePath, expandPath, isWithin, UnsetVariable } from "./paths.ts";
 import { listNestedSources, resolveConfig, type ResolvedVariable } from "./resolve.ts";
 
 /** What is about to be saved. */
@@ -66,7 +67,32 @@ export function listProblemsHere(
   for (const [name, { enabled }] of Object.entries(config.vars)) {
     if (enabled) attempt(["vars", name, "source"], config, [name]);
   }
+  problems.push(...listUnset(config, path, env));
   return [...problems, ...listNesting(variables), ...listOnScratch(variables, config, path, env)];
+}
+
+/** Directories of environments and images whose path uses a variable that is not set here. */
+function listUnset(config: Config, path: AbsolutePath, env: Readonly<Record<string, string>>): ProblemHere[] {
+  const fields = [
+    ...["venv_base", "sif_store", "scratch_sif_dir"].map((name) => ["apptainer", name] as const),
+    ["uv_cache_dir"] as const,
+  ];
+  return fields.flatMap((field): ProblemHere[] => {
+    const [section, name] = field;
+    const text = name === undefined ? config[section] : asObject(config[section])?.[name];
+    if (typeof text !== "string" || text === "") return [];
+    try {
+      expandPath(text, env, { label: fieldName([...field]), kind: "config" });
+      return [];
+    } catch (error) {
+      if (!(error instanceof UnsetVariable)) return [];
+      const { message, hint } = error;
+      return [{
+        ...{ severity: "warning", field, message: `${message} (in "${path}")` },
+        ...(hint === undefined ? {} : { hint }),
+      }];
+    }
+  });
 }
 
 /** Sources on scratch: a purge deletes them, and their copies would be on the same disk. */

@@ -16,7 +16,13 @@ import type { Freshness } from "../records/freshness.ts";
 import { type KeptFiles, readKept } from "../records/kept.ts";
 import { unfinishedCopies } from "../staging/first_copy.ts";
 import { layoutOf } from "../variables/layout.ts";
-import { CHANGED_FINGERPRINT, type Marker, type NamedOutsideLinks, NO_OUTSIDE_LINKS } from "../records/marker.ts";
+import {
+  CHANGED_FINGERPRINT,
+  type Marker,
+  type NamedOutsideLinks,
+  NO_OUTSIDE_LINKS,
+  readMarkerTime,
+} from "../records/marker.ts";
 import { observeVariable, type VariableFacts } from "../records/observe.ts";
 import { findSecrets, type Secret } from "../staging/secrets_in_copies.ts";
 import { freshnessOf } from "../staging/look.ts";
@@ -120,7 +126,7 @@ export async function overviewVariable(request: OverviewRequest, system: System)
     different,
     source: facts.source.state === "missing" ? "missing" : "exists",
     unfinished,
-    lastSync: lastSyncOf(facts, unfinished, system),
+    lastSync: await lastSyncOf(facts, unfinished, layout.marker, system),
     recorded: marker?.files === undefined || marker.bytes === undefined
       ? undefined
       : { files: marker.files, sizeBytes: marker.bytes },
@@ -309,12 +315,15 @@ async function sinceRecord(
   }
 }
 
-function lastSyncOf(
+async function lastSyncOf(
   { marker }: VariableFacts,
   unfinished: Unfinished | undefined,
+  markerPath: string,
   system: System,
-): Overview["lastSync"] {
-  const syncedSeconds = typeof marker === "string" ? unfinished?.endedSeconds : marker.synced_at;
+): Promise<Overview["lastSync"]> {
+  const syncedSeconds = typeof marker !== "string"
+    ? marker.synced_at
+    : unfinished?.endedSeconds ?? (marker === "damaged" ? await readMarkerTime(markerPath) : undefined);
   if (syncedSeconds !== undefined) {
     return { state: "known", ageSeconds: system.now() / 1000 - syncedSeconds, endedSeconds: syncedSeconds };
   }

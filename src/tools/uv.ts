@@ -160,7 +160,10 @@ export async function runUv(
   system: System,
 ): Promise<void> {
   const hidden = hideCredentials(args);
-  const outcome = await runStreaming({ program, args: hidden.args, env: { ...env, ...hidden.env } }, listener, system);
+  // uv prefers this variable to --index-url.
+  const index = args.includes("--index-url") ? { UV_DEFAULT_INDEX: null } : {};
+  const all = { ...env, ...hidden.env, ...index };
+  const outcome = await runStreaming({ program, args: hidden.args, env: all }, listener, system);
   if (outcome.code === 0) return;
   throw new CliError(
     saysDiskIsFull(outcome.lastLines.join("\n")) ? "no-space" : "tool",

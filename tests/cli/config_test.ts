@@ -162,6 +162,20 @@ Deno.test("config validate finds what does not work on this machine", async () =
   assert.match(unset.stdout, /json:4:19: warning: .*SCRATCH is not set/);
 });
 
+Deno.test("config validate warns of a directory of environments or images whose variable is not set here", async () => {
+  await using world = await makeWorld();
+  await world.writeConfig({
+    vars: {},
+    apptainer: { venv_base: "$NOPE", sif_store: "~/sif" },
+    uv_cache_dir: "$NOPE/uv",
+  });
+  const { code, stdout } = await world.run(["config", "validate"]);
+  assert.equal(code, 0);
+  assert.match(stdout, /warning: .*apptainer\.venv_base "\$NOPE": the variable NOPE is not set/);
+  assert.match(stdout, /warning: .*uv_cache_dir "\$NOPE\/uv": the variable NOPE is not set/);
+  assert.doesNotMatch(stdout, /sif_store/);
+});
+
 Deno.test("config validate takes another file, and says if it is valid", async () => {
   await using world = await worldWith();
   const good = await world.run(["config", "validate"]);

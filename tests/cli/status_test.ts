@@ -148,6 +148,13 @@ Deno.test("status copes with damaged markers and with markers from the future", 
   const marker = JSON.parse(await Deno.readTextFile(world.path(MARKER)));
   await Deno.writeTextFile(world.path(MARKER), "[]");
   assert.equal((await variable(world)).last_synced, "corrupt");
+  // As version 1.x wrote it.
+  const { synced_at, var_name, source } = marker;
+  const old = JSON.stringify({ synced_at, source_mtime: synced_at, var_name, source });
+  await Deno.writeTextFile(world.path(MARKER), old);
+  const older = await variable(world);
+  assert.equal(older.status, "stale");
+  assert.match(older.last_synced, /^\d+s ago$/);
   await Deno.writeTextFile(world.path(MARKER), JSON.stringify({ ...marker, synced_at: marker.synced_at + 9e5 }));
   const future = await variable(world);
   assert.equal(future.status, "stale");

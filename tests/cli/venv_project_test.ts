@@ -102,6 +102,13 @@ testWithUv(
   },
 );
 
+testWithUv("--index-url counts also where UV_DEFAULT_INDEX names another index", async () => {
+  await using place = await makeProject();
+  await using other = servePackages([{ name: "gamma", version: "1.0" }]);
+  const run = await place.run("env", "gamma", "--index-url", other.url);
+  assert.equal(run.code, 0, run.stderr);
+});
+
 testWithUv("the dependencies of a pyproject.toml choose PyTorch's index, comments in it do not", async () => {
   await using place = await makeProject();
   const { world } = place;

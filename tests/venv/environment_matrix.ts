@@ -55,7 +55,7 @@ export async function tryCombination(combination: Combination): Promise<string[]
   const wrong: string[] = [];
   const check = (what: string, run: RunResult, stdout?: string) => {
     const isRight = run.code === 0 && (stdout === undefined || run.stdout === stdout);
-    if (!isRight) wrong.push(`${what}: exit code ${run.code}: ${run.stdout}${run.stderr}`.trim().slice(0, 600));
+    if (!isRight) wrong.push(`${what}: exit code ${run.code}: ${run.stdout}${run.stderr}`.trim().slice(-600));
     return isRight;
   };
   await world.writeConfig({ apptainer: { venv_base: "~/venvs", sif_store: "~/sif" } });
