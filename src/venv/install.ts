@@ -174,7 +174,8 @@ export async function install(
     if (plan.temporary !== undefined) await Deno.mkdir(plan.temporary, { mode: 0o700 });
     for (const args of plan.commands) {
       await runUv(uv.program, args, { ...plan.env, ...linkMode }, audience.listener, system);
-      if (plan.created) await refuseHalfMade(plan.venvPath);
+      // The export of a lock comes before there is an environment.
+      if (plan.created && args[0] !== "export") await refuseHalfMade(plan.venvPath);
     }
   } catch (error) {
     // An environment without its packages would be taken for one that was installed.

@@ -48,7 +48,7 @@ testNeeding(
     await world.fakeProgram("unshare", REFUSING_UNSHARE);
     const run = await world.run(["venv", "run", "env", "--", "tool", "", "--json"]);
     assert.match(run.stdout, /^packed \S+\/tmp\/\S+\/venv \['', '--json'\]\n$/, run.stderr);
-    assert.match(run.stderr, /can't be mounted here: unpacking/);
+    assert.match(run.stderr, /cannot be mounted here: unpacking/);
     assert.deepEqual(await namesIn(world.path("tmp")), []);
     const failed = await world.run(["venv", "run", "env", "--json", "--", "sh", "-c", "exit 7"]);
     assert.deepEqual([failed.code, failed.json().way], [7, "unpacked"]);
