@@ -47,7 +47,11 @@ export function startProcess({ argv, env, cwd, options }: StartRequest): TestPro
       for (const watcher of watchers) watcher();
     }
   };
-  const timer = setTimeout(() => kill("SIGKILL"), (options.timeoutSeconds ?? TIMEOUT_SECONDS) * 1000);
+  const timeoutSeconds = options.timeoutSeconds ?? TIMEOUT_SECONDS;
+  const timer = setTimeout(() => {
+    written.stderr += `\n(ended by the test after ${timeoutSeconds} s; its threads:\n${threadsOf(child.pid)})\n`;
+    kill("SIGKILL");
+  }, timeoutSeconds * 1000);
   const ended = Promise.all([
     child.status,
     read(child.stdout, "stdout"),
@@ -76,6 +80,25 @@ export function startProcess({ argv, env, cwd, options }: StartRequest): TestPro
       await ended;
     },
   };
+}
+
+/** What each thread of a program that hangs does: its status, function of the kernel and system call, as /proc shows them. */
+function threadsOf(pid: number): string {
+  const directory = `/proc/${pid}/task`;
+  const textOf = (path: string) => {
+    try {
+      return Deno.readTextFileSync(path).trim();
+    } catch (error) {
+      return String(error);
+    }
+  };
+  try {
+    return [...Deno.readDirSync(directory)].map(({ name }) =>
+      ["comm", "wchan", "syscall"].map((file) => textOf(`${directory}/${name}/${file}`)).join(" | ")
+    ).join("\n");
+  } catch (error) {
+    return String(error);
+  }
 }
 
 async function feed(stdin: WritableStream<Uint8Array>, text: string): Promise<void> {
