@@ -25,20 +25,20 @@ const DIR = text("Directory of the wrappers, one of its own: ~/bin/NAME", {
   completion: "directory",
   required: true,
 });
-const REMOVE = flag("Remove the wrappers of the image from the directory");
+const UNWRAP = flag("Remove the wrappers of the image from the directory");
 const DRY_RUN = flag("Show what would be done");
 
 const FIELDS = {
   venv: {
     name: text("The environment", { placement: "argument", placeholder: "NAME", completion: "environment" }),
     dir: DIR,
-    remove: REMOVE,
+    unwrap: UNWRAP,
     dryRun: DRY_RUN,
   },
   apptainer: {
     name: text("The image", { placement: "argument", placeholder: "NAME", completion: "image" }),
     dir: DIR,
-    remove: REMOVE,
+    unwrap: UNWRAP,
     dryRun: DRY_RUN,
   },
 } as const;
@@ -76,7 +76,7 @@ function wrapCommand(group: Group): Command<Fields, WrapAnswer> {
         command: `euler-files ${group} wrap my-ml-env --dir ~/bin/my-ml-env`,
         does: "python, pip … in ~/bin/my-ml-env",
       },
-      { command: `euler-files ${group} wrap my-ml-env --dir ~/bin/my-ml-env --remove`, does: "Remove them" },
+      { command: `euler-files ${group} wrap my-ml-env --dir ~/bin/my-ml-env --unwrap`, does: "Remove them" },
     ],
     fields: FIELDS[group],
     answer: answerOf(group),
@@ -99,7 +99,7 @@ function wrapCommand(group: Group): Command<Fields, WrapAnswer> {
       const name = imageOf(setting, group, request);
       const directory = directoryOf(group, name, request, context);
       const common = { ok: true, command: `${group}-wrap`, image_name: name, directory } as const;
-      const change = request.remove ? remove : wrap;
+      const change = request.unwrap ? unwrap : wrap;
       return { ...common, ...await change(name, directory, request.dryRun, context), dry_run: request.dryRun };
     },
     render(answer, { stderr: style }) {
@@ -168,7 +168,7 @@ async function wrap(name: string, directory: AbsolutePath, dryRun: boolean, cont
   return { status, programs: [...programs], written: [...plan.write.keys()], removed: [...plan.stale] };
 }
 
-async function remove(name: string, directory: AbsolutePath, dryRun: boolean, context: Context): Promise<Outcome> {
+async function unwrap(name: string, directory: AbsolutePath, dryRun: boolean, context: Context): Promise<Outcome> {
   const { system } = context;
   if (dryRun) {
     return { status: "dry-run", programs: [], written: [], removed: await listWrappers(directory, name) };

@@ -91,10 +91,19 @@ export function valuesText(values: Values): string {
   return typeof values === "string" ? `@${values}` : values.join(" ");
 }
 
-/** The options of any command that take a value. */
+/**
+ * The options that take a value, in every command that has them: the scripts read options before they know the command. A letter
+ * that is a switch in another command counts as one: `-e` of `venv install` and of `apptainer run`.
+ */
 export function flagsWithValue({ commands }: CompletionTable): string[] {
   const options = [...FIRST_OPTIONS, ...commands.flatMap(({ options }) => options)];
-  return [...new Set(options.flatMap(({ flags, value }) => value === undefined ? [] : flags))].sort();
+  const switches = new Set(options.flatMap(({ flags, value }) => value === undefined ? flags.filter(isLetter) : []));
+  const valued = options.flatMap(({ flags, value }) => value === undefined ? [] : flags);
+  return [...new Set(valued)].filter((flag) => !switches.has(flag)).sort();
+}
+
+function isLetter(flag: string): boolean {
+  return /^-[a-zA-Z]$/.test(flag);
 }
 
 /** The words after `euler-files`, or after a group, each with its description. */

@@ -25,7 +25,9 @@ Deno.test("uv gets the credentials in its environment, and no output shows them"
   await world.fakeProgram(
     "uv",
     `#!/bin/sh\necho "$@" >>"$HOME/arguments"\necho "$UV_INDEX_URL $UV_EXTRA_INDEX_URL" >>"$HOME/environment"\n` +
-      `echo "cannot reach $UV_INDEX_URL" >&2\n[ "$1" != pip ] || [ "$3" = --help ]\n`,
+      `echo "cannot reach $UV_INDEX_URL" >&2\n[ "$1" != pip ] || [ "$3" = --help ] || exit 1\n` +
+      // "uv venv … DIRECTORY" makes the environment.
+      `[ "$1" = venv ] || exit 0\nfor last; do :; done\nmkdir -p "$last" && echo "home = /usr/bin" >"$last/pyvenv.cfg"\n`,
   );
   for (const more of [["--dry-run"], ["--dry-run", "--json"], [], ["--json"]]) {
     const run = await world.run([...ARGS, ...more]);

@@ -81,7 +81,7 @@ testNeeding(
     await terminal.press("Up", "Space", "Enter");
     await terminal.shows("◆  What is the variable's name?");
     await terminal.press("LD_PRELOAD", "Enter");
-    await terminal.shows("it can't be managed: the program loader goes by it");
+    await terminal.shows("it cannot be managed: the program loader goes by it");
     await terminal.press("C-u", "MY_CACHE", "Enter");
     await terminal.shows("data of MY_CACHE kept?");
     await terminal.press("~/.cache", "Enter");
@@ -204,7 +204,7 @@ testNeeding(
 testNeeding(["tmux"], "init works in a small window and without SCRATCH", async () => {
   await using world = await worldWithCaches();
   await using terminal = await openTerminal(world, INIT, { columns: 40, rows: 15, env: { SCRATCH: null } });
-  await terminal.shows("◆  SCRATCH isn't set");
+  await terminal.shows("◆  SCRATCH is not set");
   await terminal.press("Enter");
   await terminal.shows("a directory is needed");
   await terminal.press("$NOPE/x", "Enter");
@@ -212,7 +212,7 @@ testNeeding(["tmux"], "init works in a small window and without SCRATCH", async 
   await terminal.press("C-u", "/no/such/scratch", "Enter");
   await terminal.shows("Use it all the same?");
   await terminal.press("Enter");
-  await terminal.shows("◆  SCRATCH isn't set");
+  await terminal.shows("◆  SCRATCH is not set");
   await terminal.press(world.scratch, "Enter");
   await terminal.shows("HF_HOME");
   await terminal.press("Enter");

@@ -68,13 +68,13 @@ Deno.test("a build writes the wrappers again, and leaves other files alone", asy
   assert.equal(await Deno.readTextFile(world.path("home/bin/env/taken")), "mine\n");
 });
 
-Deno.test("prune and --remove take the wrappers away, and the directory if nothing else is in it", async () => {
+Deno.test("prune and --unwrap take the wrappers away, and the directory if nothing else is in it", async () => {
   await using images = await makeWrapped();
   const { world } = images;
   await world.run(["apptainer", "wrap", "env", "--dir", "~/second"]);
   await world.writeTree("home/second", { "note.txt": "mine\n" });
   await world.writeTree("home", { "linked": { link: "elsewhere" }, "elsewhere/note.txt": "mine\n" });
-  for (const more of [[], ["--remove"]]) {
+  for (const more of [[], ["--unwrap"]]) {
     const linked = await world.run(["apptainer", "wrap", "env", "--dir", "~/linked", ...more]);
     assert.equal(linked.code, 0, linked.stderr);
   }
@@ -88,7 +88,7 @@ Deno.test("prune and --remove take the wrappers away, and the directory if nothi
     ),
     [world.path("home/bin/env"), world.path("home/second")],
   );
-  assert.equal((await world.run([...WRAP, "--remove"])).json().status, "removed");
+  assert.equal((await world.run([...WRAP, "--unwrap"])).json().status, "removed");
   assert.deepEqual(await namesIn(world.path("home/bin")), []);
   const pruned = await world.run(["apptainer", "prune", "env", "--mode", "sif", "--yes"]);
   assert.equal(pruned.code, 0, pruned.stderr);
