@@ -125,6 +125,8 @@ async function runTarget(target: Target, stage: Stage, output: Output, system: S
   const answer = await command.run(request, context);
   await lateRejections();
   system.signal.throwIfAborted();
+  // From now on stdout has what this run says.
+  system.setLastWords?.(() => "");
   output.answer(command, answer, request);
   return answer.exit_code ?? (answer.ok ? 0 : 1);
 }

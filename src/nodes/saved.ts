@@ -2,7 +2,7 @@
 // until a person has decided: a push removes what scratch has by then, and `status` names the rest.
 import { CliError } from "../errors/errors.ts";
 import { formatFiles, listSome, shellWord } from "../text/format.ts";
-import { removeTree } from "../system/remove_tree.ts";
+import { removeAside, setAside } from "../system/remove_tree.ts";
 import type { System } from "../system/system.ts";
 import { findDifferent } from "../transfer/compare_contents.ts";
 import { prepareJobRunner } from "../transfer/job_runner.ts";
@@ -10,7 +10,7 @@ import { lookAtPaths } from "../transfer/listing.ts";
 import { planTransfer } from "../transfer/transfer.ts";
 import { layoutOf } from "../variables/layout.ts";
 import { directoriesIn, nameExists } from "../system/existence.ts";
-import { readSavedPush, savedPaths } from "./saved_push.ts";
+import { readSavedPush, type SavedPaths, savedPaths } from "./saved_push.ts";
 
 /** The files of one push of one node. */
 export interface SavedFiles {
@@ -51,10 +51,18 @@ export async function unsettledFiles(
       .filter((path) => cut?.changed.has(path) !== true);
     const isSettled = different.length + plan.unreadable.length === 0;
     if (!isSettled) found.push({ from, directory, paths: different });
-    else if (settled === "removed" && cut === undefined) await removeTree(directory);
+    else if (settled === "removed" && cut === undefined) await removeUnlessUsed(paths);
   }
   if (found.length === 0 && settled === "removed") await Deno.remove(root).catch(() => {});
   return found;
+}
+
+/** Removes a settled directory. Another command may do so as well, or a push may begin to save there: that one keeps it. */
+async function removeUnlessUsed({ directory, record }: SavedPaths): Promise<void> {
+  const aside = await setAside(directory).catch(() => undefined);
+  if (aside === undefined) return;
+  if (await nameExists(record) && await Deno.rename(aside, directory).then(() => true, () => false)) return;
+  await removeAside(directory, aside).catch(() => {});
 }
 
 /** The paths with another content, whatever their times are. */

@@ -1,6 +1,6 @@
 // Merges what nodes have saved into the copy on scratch, under its lock. Each file is compared with what the node knew: a file that
 // changed on scratch as well is a conflict, stays where the node has saved it, and is named. Nothing is deleted on scratch.
-import { CliError } from "../errors/errors.ts";
+import { CliError, messageOf } from "../errors/errors.ts";
 import type { Report } from "../contract/events.ts";
 import { formatCount, formatFiles, listSome, shellWord } from "../text/format.ts";
 import { removePack } from "../nodes/pack.ts";
@@ -21,6 +21,7 @@ import { labelOf, stateText } from "../transfer/entry_text.ts";
 import { prepareJobRunner } from "../transfer/job_runner.ts";
 import { lookAtPaths } from "../transfer/listing.ts";
 import { type TransferOutcome, transferTree } from "../transfer/transfer.ts";
+import { parentsOf } from "../filter/selection.ts";
 import { splitLast } from "../posix/file_names.ts";
 import type { StagingSettings, Variable } from "../variables/variable.ts";
 import { withVariableLock } from "../variables/variable_lock.ts";
@@ -61,12 +62,18 @@ export async function mergeSavedPushes(request: MergeRequest, system: System, re
   }
 }
 
-/** Removes the directories of pushes of which scratch has everything by now. */
+/** Removes the directories of pushes of which scratch has everything by now. A failure is only told: it must not stop a push. */
 export async function removeSettled(
   { variable: { name }, settings: { cacheRoot } }: MergeRequest,
   system: System,
+  report: Report,
 ): Promise<void> {
-  await unsettledFiles(cacheRoot, name, "removed", system);
+  try {
+    await unsettledFiles(cacheRoot, name, "removed", system);
+  } catch (error) {
+    system.signal.throwIfAborted();
+    report({ type: "detail", subject: name, text: `cannot look at what nodes have saved: ${messageOf(error)}` });
+  }
 }
 
 /** The same for a caller that holds the variable lock. Returns the outcome of its own push. */
@@ -79,12 +86,19 @@ export async function mergeLocked(
   let ownOutcome: TransferOutcome | undefined;
   for (const saved of await savedPushes(cacheRoot, variable.name, "push")) {
     const isOwn = saved.from === own?.paths.from;
-    const merged = await mergeOne(request, saved, isOwn ? own : undefined, system);
+    const merged = await mergeOne(request, saved, isOwn ? own : undefined, system).catch((error) => {
+      system.signal.throwIfAborted();
+      if (isOwn) throw error;
+      // All of it is kept, and the next push tries again.
+      const text = `what ${describeFrom(saved.from)} has saved could not be merged: ${messageOf(error)}`;
+      report({ type: "warning", subject: variable.name, text });
+      return undefined;
+    });
     if (merged === undefined) continue;
     if (isOwn) ownOutcome = merged.outcome;
     else tellMerged(variable, merged, report);
   }
-  await unsettledFiles(cacheRoot, variable.name, "removed", system);
+  await removeSettled(request, system, report);
   return ownOutcome;
 }
 
@@ -115,23 +129,69 @@ async function mergeLockedPush(
   const push = await readSavedPush(saved.record);
   if (push === undefined) return undefined;
   const whole = await wholeFiles(saved.directory, push, system);
-  const outcome = whole.size === 0 ? undefined : await transferTree({
+  const mergeable = push.base === undefined ? await withoutReplacing(whole, variable.target, system) : whole;
+  // A pack of the copy on scratch lacks what is merged, also if this command is killed before it ends.
+  if (mergeable.size > 0) await removePack(cacheRoot, variable.name);
+  const outcome = mergeable.size === 0 ? undefined : await transferTree({
     ...{ from: saved.directory, to: variable.target, intent: "push", depth: "look-at-all", engine: "native" },
     ...{ extraArgs: [], record: push.base, linkFiles: "where possible" },
     linkRoots: { source: variable.target, target: push.target },
-    selection: selectPaths(whole.keys()),
+    selection: selectPaths(mergeable.keys()),
   }, system);
-  if ((outcome?.filesTransferred ?? 0) > 0) await removePack(cacheRoot, variable.name);
-  const kept = new Set((outcome?.kept ?? []).map(({ path }) => path));
-  const missing = new Set((outcome?.missing ?? []).map(({ path }) => path));
   await lock.confirm();
-  await removeMerged(saved, whole, (path) => !kept.has(path) && !missing.has(path), system);
+  // Only what is on scratch now is removed here: a transfer may name a directory for all that is in it.
+  const merged = await sameFiles(variable.target, whole, system);
+  await removeMerged(saved, merged, system);
+  const isIn = among((outcome?.kept ?? []).map(({ path }) => path));
+  const left = [...whole.keys()].filter((path) => !merged.has(path));
+  const kept = left.filter((path) => isIn(path) || !mergeable.has(path));
+  const missing = new Set(left.filter((path) => !kept.includes(path)));
   const cut = node === "it has ended" ? [...push.changed.keys()].filter((path) => !whole.has(path)) : [];
   const only = (paths: ReadonlySet<string>) => new Map([...push.changed].filter(([path]) => paths.has(path)));
   if (cut.length > 0) await writeSavedPush(saved.cut, { ...push, changed: only(new Set(cut)) });
   if (missing.size > 0) await writeSavedPush(saved.record, { ...push, changed: only(missing) });
   else await removeRecord(saved);
-  return { saved, outcome, conflicts: [...kept], cut };
+  return { saved, outcome, conflicts: kept, cut };
+}
+
+/** Whether a path, or a directory above it, is among those. */
+function among(paths: readonly string[]): (path: string) => boolean {
+  const all = new Set(paths);
+  return (path) => ["", path, ...parentsOf(path)].some((one) => all.has(one));
+}
+
+/** The files that a directory has with the same size and time. */
+async function sameFiles(
+  root: string,
+  files: ReadonlyMap<string, EntryState>,
+  system: System,
+): Promise<ReadonlyMap<string, EntryState>> {
+  const there = await lookAtAll(root, [...files.keys()], system);
+  const isThere = ([path, state]: readonly [string, EntryState]) => {
+    const found = there.get(path);
+    return found !== undefined && sameContent(state, found);
+  };
+  return new Map([...files].filter(isThere));
+}
+
+/** Without the record of a node nothing tells which side is older, or only the beginning of a file: nothing is replaced. */
+async function withoutReplacing(
+  files: ReadonlyMap<string, EntryState>,
+  target: string,
+  system: System,
+): Promise<ReadonlyMap<string, EntryState>> {
+  const there = await lookAtAll(target, [...files.keys()], system);
+  const same = await sameFiles(target, files, system);
+  return new Map([...files].filter(([path]) => !there.has(path) || same.has(path)));
+}
+
+async function lookAtAll(root: string, paths: readonly string[], system: System): Promise<Map<string, EntryState>> {
+  const runner = await prepareJobRunner({ roots: [root] }, system);
+  try {
+    return await lookAtPaths(root, paths, runner);
+  } finally {
+    await runner[Symbol.asyncDispose]();
+  }
 }
 
 /** The lock of a saved push; undefined while a node holds it. */
@@ -150,32 +210,21 @@ async function wholeFiles(
   { changed }: SavedPush,
   system: System,
 ): Promise<ReadonlyMap<string, EntryState>> {
-  const runner = await prepareJobRunner({ roots: [directory] }, system);
-  try {
-    const there = await lookAtPaths(directory, [...changed.keys()], runner);
-    const isWhole = (path: string, state: EntryState) => {
-      const planned = changed.get(path);
-      return planned !== undefined && sameContent(planned, state);
-    };
-    const whole = new Map([...there].filter(([path, state]) => isWhole(path, state)));
-    // All files of a database are merged, or none.
-    const hasPart = (path: string) => {
-      const names = namesOfDatabase(mainNameOf(path) ?? path);
-      return names.every((name) => !changed.has(name) || whole.has(name));
-    };
-    return new Map([...whole].filter(([path]) => hasPart(path)));
-  } finally {
-    await runner[Symbol.asyncDispose]();
-  }
+  const whole = await sameFiles(directory, changed, system);
+  // All files of a database are merged, or none.
+  const hasPart = (path: string) => {
+    const names = namesOfDatabase(mainNameOf(path) ?? path);
+    return names.every((name) => !changed.has(name) || whole.has(name));
+  };
+  return new Map([...whole].filter(([path]) => hasPart(path)));
 }
 
 async function removeMerged(
   { directory: root }: SavedPaths,
-  whole: ReadonlyMap<string, EntryState>,
-  isMerged: (path: string) => boolean,
+  merged: ReadonlyMap<string, EntryState>,
   system: System,
 ): Promise<void> {
-  const items = [...whole].filter(([path]) => isMerged(path)).map(([path, state]) => {
+  const items = [...merged].map(([path, state]) => {
     const [directory, name] = splitLast(path);
     return [directory, labelOf(name, state.linkTarget), stateText(state)] as const;
   });
@@ -236,6 +285,17 @@ export async function cutOffWarnings(
   return warnings;
 }
 
+/** How many files the command of a warning names; more are removed with their directory. */
+const NAMED_IN_COMMAND = 10;
+
+/** Conflicts of the same push are in the directory as well, so the files are named where that is possible. */
+function removal(directory: string, cut: string, paths: readonly string[]): string {
+  const files = paths.map((path) => shellWord(`${directory}/${path}`));
+  return paths.length > NAMED_IN_COMMAND
+    ? `rm -r ${shellWord(directory)} ${shellWord(cut)}`
+    : `rm -f ${[...files, shellWord(cut)].join(" ")}`;
+}
+
 /** The warning for files that a push did not bring to scratch before it was cut off. */
 export function cutWarning(
   { from, directory, cut }: Omit<SavedPaths, "record" | "lock">,
@@ -245,8 +305,8 @@ export function cutWarning(
     text: `${formatFiles(paths.length)} of ${describeFrom(from)} did not arrive before its push was cut off: ${
       listSome(paths, 3)
     }`,
-    hint: `look on that node if its disk outlives the job; \`rm -r ${shellWord(directory)} ${
-      shellWord(cut)
+    hint: `look on that node if its disk outlives the job; \`${
+      removal(directory, cut, paths)
     }\` removes what arrived of them, and this warning`,
   };
 }

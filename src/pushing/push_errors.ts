@@ -52,6 +52,7 @@ function unpushedError(variable: Variable, changed: readonly KeptPath[]): CliErr
 /** One error for both reasons, since a variable has one result. */
 export function incompleteError(missing: CliError | undefined, unpushed: CliError | undefined): CliError | undefined {
   if (missing === undefined || unpushed === undefined) return missing ?? unpushed;
-  const lines = [...missing.lines, unpushed.message, ...unpushed.lines];
-  return new CliError(missing.kind, missing.message, { lines, ...(unpushed.hint ? { hint: unpushed.hint } : {}) });
+  const hint = unpushed.hint === undefined ? [] : [`  ${unpushed.hint}`];
+  const lines = [...missing.lines, unpushed.message, ...unpushed.lines, ...hint];
+  return new CliError(missing.kind, missing.message, { lines, ...(missing.hint ? { hint: missing.hint } : {}) });
 }

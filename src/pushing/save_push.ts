@@ -6,6 +6,7 @@ import { preparePrivateDirectory } from "../nodes/private_directory.ts";
 import { ownPaths, readSavedPush, removeRecord, type SavedPaths, writeSavedPush } from "../nodes/saved_push.ts";
 import { layoutOf } from "../variables/layout.ts";
 import { acquireLock, type Lock } from "../system/file_lock.ts";
+import { nameExists } from "../system/existence.ts";
 import { removeTree } from "../system/remove_tree.ts";
 import type { System } from "../system/system.ts";
 import { mainNameOf, namesOfDatabase } from "../transfer/database_files.ts";
@@ -85,6 +86,8 @@ async function save(
 ): Promise<void> {
   // A push of this node that was cut off before has files that this one does not bring again.
   const before = await readSavedPush(own.record);
+  // Without a record the directory may have files in conflict of an earlier push.
+  const isNew = before === undefined && !await nameExists(own.directory);
   const changed = await lookAll(target, [...new Set(paths.flatMap(withDatabase))], system);
   const base = await readManifest(layoutOf(ofNode.cacheRoot, name).manifest);
   await writeSavedPush(own.record, {
@@ -101,8 +104,8 @@ async function save(
       selection: selectPaths(changed.keys()),
     }, system);
   } catch (error) {
-    // The node lives, and pushes without it: what is saved only takes space, unless an earlier push has left it.
-    if (error instanceof CliError && before === undefined) {
+    // The node lives, and pushes without it: what is saved only takes space, unless an earlier push has left some of it.
+    if (error instanceof CliError && isNew) {
       await removeTree(own.directory).catch(() => {});
       await removeRecord(own);
     }

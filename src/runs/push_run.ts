@@ -120,7 +120,7 @@ export async function pushVariables(request: PushRun, context: Context): Promise
     { items: variables, width: variablesAtOnce(resolved.parallelJobs) },
     async (variable) => {
       const how: PushRequest = { variable, settings, emptySource };
-      if (!request.dryRun) await removeSettled(how, system);
+      if (!request.dryRun) await removeSettled(how, system, context.report);
       const first = node !== undefined && isFromNode(variable) ? [await pushNodePart(how, node, request, context)] : [];
       if (!request.dryRun) await mergeSavedPushes(how, system, context.report);
       const outcome = request.dryRun ? await planPush(how, system) : await pushVariable(how, system, context.report);

@@ -9,13 +9,16 @@ const DEADLINE_VARIABLE = "EULER_FILES_ANSWER_SECONDS";
 /** A server that is restarted, or a file that is fetched from tape, may take minutes. */
 const DEADLINE_SECONDS = 600;
 
+/** Eleven days: a timer cannot wait for longer than 2^31 ms, and a look comes after a tenth of the deadline. */
+const LONGEST_SECONDS = 1_000_000;
+
 /** In how many consecutive looks a call is seen before it counts as silent. */
 export const LOOKS = 10;
 
 /** The time after which a call that has not returned ends the run; 0: never. */
 export function deadlineIn(env: Readonly<Record<string, string>>): number {
   const text = env[DEADLINE_VARIABLE] ?? "";
-  return /^\d+(\.\d+)?$/.test(text) ? Number(text) : DEADLINE_SECONDS;
+  return /^\d+(\.\d+)?$/.test(text) ? Math.min(Number(text), LONGEST_SECONDS) : DEADLINE_SECONDS;
 }
 
 /** The error for a path whose server has not answered. */

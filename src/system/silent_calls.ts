@@ -57,10 +57,10 @@ export class SilenceWatch {
   }
 
   /** Looks once. Returns a call that was seen in {@linkcode LOOKS} consecutive looks, or undefined. */
-  look(whose: "own threads" | "with programs"): SilentCall | undefined {
+  look(): SilentCall | undefined {
     const seen = new Map<string, Seen>();
     let silent: SilentCall | undefined;
-    for (const thread of threads("/proc/self", whose === "with programs")) {
+    for (const thread of threads("/proc/self")) {
       const call = this.#callOf(thread);
       if (call === undefined) continue;
       const before = this.#seen.get(thread);
@@ -96,8 +96,8 @@ export class SilenceWatch {
   }
 }
 
-/** Directories of /proc, one for each thread of a process and, if asked for, of its descendants. */
-function* threads(process: string, withPrograms: boolean): Generator<string> {
+/** Directories of /proc, one for each thread of a process and of its descendants. */
+function* threads(process: string): Generator<string> {
   let names: string[];
   try {
     names = [...Deno.readDirSync(`${process}/task`)].map(({ name }) => name);
@@ -106,9 +106,8 @@ function* threads(process: string, withPrograms: boolean): Generator<string> {
   }
   for (const name of names) {
     yield `${process}/task/${name}`;
-    if (!withPrograms) continue;
     const children = textOf(`${process}/task/${name}/children`)?.split(" ") ?? [];
-    for (const child of children) if (/^\d+$/.test(child)) yield* threads(`/proc/${child}`, true);
+    for (const child of children) if (/^\d+$/.test(child)) yield* threads(`/proc/${child}`);
   }
 }
 

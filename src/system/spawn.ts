@@ -123,7 +123,7 @@ export async function runInForeground(
     const isFromTerminal = system.stdin.isTerminal && ["SIGINT", "SIGQUIT", "SIGWINCH"].includes(signal);
     if (!isFromTerminal) tryKill(child, signal);
     return "taken";
-  });
+  }, "a program");
   const { code } = await child.status;
   // A signal that went to both processes may reach our listener only now. It was meant for the program.
   for (let turn = 0; turn < 2; turn++) await new Promise((resolve) => setTimeout(resolve));

@@ -45,7 +45,7 @@ export interface System {
    * Passes signals to `taker` until disposed of, including those in {@linkcode FORWARDED_SIGNALS}. If it does not take an
    * ending signal, that aborts `signal` as usual. Only the most recent taker is asked.
    */
-  handOverSignals(taker: SignalTaker): Disposable;
+  handOverSignals(taker: SignalTaker, during?: "own work" | "a program"): Disposable;
   /** Sets what is written to stdout if the process ends while its main thread waits for a file server (last_words.ts). */
   setLastWords?(stdout: () => string): void;
 }
@@ -224,15 +224,17 @@ function endingSignals(
     },
     uncaught: uncaught.signal,
     setLastWords: (stdout) => watchdog.setLastWords(stdout),
-    handOverSignals(taker) {
+    handOverSignals(taker, during = "own work") {
       listen();
       if (takers.length === 0) forwarded.forEach(([signal, listener]) => Deno.addSignalListener(signal, listener));
       takers.push(taker);
-      watchdog.foreground(takers.length);
+      watchdog.count("takers", 1);
+      if (during === "a program") watchdog.count("programs", 1);
       return {
         [Symbol.dispose]() {
           takers.splice(takers.lastIndexOf(taker), 1);
-          watchdog.foreground(takers.length);
+          watchdog.count("takers", -1);
+          if (during === "a program") watchdog.count("programs", -1);
           if (takers.length === 0) {
             forwarded.forEach(([signal, listener]) => Deno.removeSignalListener(signal, listener));
           }

@@ -4,7 +4,7 @@ import type { Worker } from "node:worker_threads";
 import { deadlineIn, LOOKS, silenceError } from "./silence.ts";
 
 /** Words that the main thread writes and the watchdog reads, by their index. */
-export const WORDS = { foreground: 0, stopping: 1, answered: 2 } as const;
+export const WORDS = { takers: 0, programs: 1, stopping: 2, answered: 3 } as const;
 
 /** What the watchdog starts with. */
 export interface WatchdogStart {
@@ -36,8 +36,8 @@ export interface Watched {
 export interface Watchdog {
   /** Whether it listens for signals, too. */
   readonly isRunning: boolean;
-  /** How many programs of the user run in the foreground: their calls are not ours to judge. */
-  foreground(programs: number): void;
+  /** Counts programs of the user in the foreground, and parts of the work that take the signals, such as such a program. */
+  count(what: "takers" | "programs", more: 1 | -1): void;
   /** A signal is about to end the process. */
   stopping(): void;
   /** Sets what it writes to stdout if it ends the process because a call did not return; asked for when it starts. */
@@ -71,7 +71,7 @@ export function startWatchdog({ env, onStart, onSilent }: Watched): Watchdog {
     get isRunning() {
       return worker !== undefined;
     },
-    foreground: (programs) => void Atomics.store(words, WORDS.foreground, programs),
+    count: (what, more) => void Atomics.add(words, WORDS[what], more),
     stopping: () => void Atomics.store(words, WORDS.stopping, 1),
     setLastWords(text) {
       stdout = text;

@@ -26,7 +26,9 @@ for (const signal of Object.keys(SIGNAL_EXIT_CODES) as EndingSignal[]) {
     const ping = ++pings;
     tell({ ping });
     setTimeout(() => {
-      const isStuck = Atomics.load(words, WORDS.answered) < ping;
+      // A program of the user, or the push after it, goes on: there a slow answer is no reason to end. Ctrl-C still ends it.
+      const isTaken = signal !== "SIGINT" && Atomics.load(words, WORDS.takers) > 0;
+      const isStuck = !isTaken && Atomics.load(words, WORDS.answered) < ping;
       // It has had the time to end, unless it gave the signal to a program of the user.
       if (isStuck || Atomics.load(words, WORDS.stopping) !== 0) endBySignal(signal);
     }, SIGNAL_MILLISECONDS);
@@ -36,7 +38,9 @@ for (const signal of Object.keys(SIGNAL_EXIT_CODES) as EndingSignal[]) {
 const watch = new SilenceWatch();
 
 function look(): void {
-  const silent = watch.look(Atomics.load(words, WORDS.foreground) > 0 ? "own threads" : "with programs");
+  // While a program of the user runs, nobody waits for a call: not for its calls, and not for one of ours that was given up.
+  if (Atomics.load(words, WORDS.programs) > 0) return;
+  const silent = watch.look();
   if (silent === undefined) return;
   clearInterval(looking);
   tell({ silent: silent.path });

@@ -131,7 +131,27 @@ Deno.test("a push that is killed while it saves: whole files are merged, the oth
   const [warning = "", ...more] = await warningsOf(world);
   assert.deepEqual(more, []);
   // The command of the hint ends the warning.
-  const [, command = ""] = /`(rm -r [^`]*)`/.exec(warning) ?? [];
+  const [, command = ""] = /`(rm -f [^`]*)`/.exec(warning) ?? [];
   await world.shell("bash", command);
   assert.deepEqual(await warningsOf(world), []);
+});
+
+Deno.test("files of a push that was cut off stay saved while a file on scratch has the name of their directory", async () => {
+  await using world = await worldWithNodes({ n1: CHANGES });
+  await killWaitingPush(world, "n1");
+  await Deno.writeTextFile(world.path(`${COPY}/hub/new`), "in the way");
+  await world.run(["push"]);
+  assert.deepEqual(await readTree(world.path(`${SAVED}/7.n1`)), { "hub/new/c": "c of the node" });
+  assert.match((await warningsOf(world)).join("\n"), /1 file of node n1, job 7, not pushed .*hub\/new/);
+  await Deno.remove(world.path(`${COPY}/hub/new`));
+});
+
+Deno.test("without the record of the node, a push that was cut off replaces no file on scratch", async () => {
+  await using world = await worldWithNodes({ n1: CHANGES });
+  await Deno.remove(world.path(`n1/euler-files-${Deno.uid()}/.HF_HOME.manifest`));
+  await killWaitingPush(world, "n1");
+  await world.run(["push"]);
+  assert.equal(await Deno.readTextFile(world.path(`${COPY}/hub/a`)), "a1");
+  assert.equal(await Deno.readTextFile(world.path(`${COPY}/hub/new/c`)), "c of the node");
+  assert.equal(await Deno.readTextFile(world.path(`${SAVED}/7.n1/hub/a`)), "a2 of the node");
 });
