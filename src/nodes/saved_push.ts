@@ -2,7 +2,7 @@
 // the node saves to `.NAME.from/JOB.NODE`, and removed when they are merged into the copy. So a push that is cut off by the end
 // of its job is found, and the next command finishes it.
 import * as v from "valibot";
-import { removeIfPresent } from "../system/existence.ts";
+import { nameExists, removeIfPresent } from "../system/existence.ts";
 import { writeFileAtomically } from "../system/atomic_file.ts";
 import { readOwnText } from "../system/own_file.ts";
 import type { System } from "../system/system.ts";
@@ -135,14 +135,22 @@ export async function removeRecord({ record, lock }: SavedPaths): Promise<void> 
   await removeIfPresent(lock);
 }
 
-/** The paths for a push of this node in this job. */
-export function ownPaths(
+/**
+ * The paths for a new push of this node in this job. An earlier push of the same node may have been cut off, or have left files in
+ * conflict: its files keep their directory, and the new ones get another.
+ */
+export async function newOwnPaths(
   cacheRoot: string,
   name: string,
   { env, hostName, processId }: Pick<System, "env" | "hostName" | "processId">,
-): SavedPaths {
+): Promise<SavedPaths> {
   // A job that Slurm requeued has its number again: its first run may have saved files as well.
   const run = env.SLURM_RESTART_COUNT ? `-${env.SLURM_RESTART_COUNT}` : "";
-  const from = `${env.SLURM_JOB_ID || processId}${run}.${env.SLURMD_NODENAME || hostName}`;
-  return savedPaths(layoutOf(cacheRoot, name).saved, from.replaceAll(/[^A-Za-z0-9._-]/g, "_"));
+  for (let count = 1;; count++) {
+    const more = count === 1 ? "" : `-push${count}`;
+    const from = `${env.SLURM_JOB_ID || processId}${run}${more}.${env.SLURMD_NODENAME || hostName}`;
+    const paths = savedPaths(layoutOf(cacheRoot, name).saved, from.replaceAll(/[^A-Za-z0-9._-]/g, "_"));
+    const isUsed = await Promise.all([paths.record, paths.directory, paths.cut].map(nameExists));
+    if (!isUsed.includes(true)) return paths;
+  }
 }

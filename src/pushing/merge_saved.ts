@@ -84,8 +84,11 @@ export async function mergeLocked(
 ): Promise<TransferOutcome | undefined> {
   const { variable, settings: { cacheRoot }, own } = request;
   let ownOutcome: TransferOutcome | undefined;
-  for (const saved of await savedPushes(cacheRoot, variable.name, "push")) {
-    const isOwn = saved.from === own?.paths.from;
+  const all = await savedPushes(cacheRoot, variable.name, "push");
+  const isCallers = ({ from }: SavedPaths) => from === own?.paths.from;
+  // The caller's is the newest of its node, so that an earlier one is in conflict with it, and not the other way round.
+  for (const saved of [...all.filter(isCallers), ...all.filter((one) => !isCallers(one))]) {
+    const isOwn = isCallers(saved);
     const merged = await mergeOne(request, saved, isOwn ? own : undefined, system).catch((error) => {
       system.signal.throwIfAborted();
       if (isOwn) throw error;

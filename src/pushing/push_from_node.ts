@@ -12,7 +12,7 @@ import { changesAmong } from "./push_errors.ts";
 import { checkNode, nodeSettings, onNode } from "../nodes/node_disk.ts";
 import { preparePrivateDirectory } from "../nodes/private_directory.ts";
 import { removePack } from "../nodes/pack.ts";
-import { ownPaths } from "../nodes/saved_push.ts";
+import { newOwnPaths } from "../nodes/saved_push.ts";
 import { layoutOf } from "../variables/layout.ts";
 import { mergeLocked } from "./merge_saved.ts";
 import { caught, planPush, type PushPlan, type PushRequest, type PushResult, pushVariable } from "./push.ts";
@@ -99,7 +99,7 @@ async function pushLocked(
   if (pushed.outcome.filesTransferred > 0) await removePack(settings.cacheRoot, variable.name);
   const lost = changesAmong(pushed.outcome.kept);
   if (lost.length === 0) return pushed;
-  const saved = await saveConflicts(push, lost, variableLock.system);
+  const saved = await saveConflicts(push, own, lost, variableLock.system);
   // The error tells of these files, with other commands than that of a push to the source.
   return { ...pushed, unpushed: conflictError(request, lost, saved) };
 }
@@ -129,10 +129,11 @@ async function isStaged(target: string): Promise<boolean> {
 /** Saves files in conflict, if they are not saved yet in their present state. */
 async function saveConflicts(
   { request: { variable, settings }, from }: NodePush,
+  own: OwnPush | undefined,
   kept: readonly KeptPath[],
   system: System,
 ): Promise<string> {
-  const { directory } = ownPaths(settings.cacheRoot, variable.name, system);
+  const { directory } = own?.paths ?? await newOwnPaths(settings.cacheRoot, variable.name, system);
   await preparePrivateDirectory(layoutOf(settings.cacheRoot, variable.name).saved, system.userId);
   const outcome = await transferTree({
     from: from.variable.target,

@@ -3,7 +3,7 @@
 import { CliError } from "../errors/errors.ts";
 import { makeSelection, type Selection, withPaths } from "../filter/selection.ts";
 import { preparePrivateDirectory } from "../nodes/private_directory.ts";
-import { ownPaths, readSavedPush, removeRecord, type SavedPaths, writeSavedPush } from "../nodes/saved_push.ts";
+import { newOwnPaths, readSavedPush, removeRecord, type SavedPaths, writeSavedPush } from "../nodes/saved_push.ts";
 import { layoutOf } from "../variables/layout.ts";
 import { acquireLock, type Lock } from "../system/file_lock.ts";
 import { nameExists } from "../system/existence.ts";
@@ -50,7 +50,7 @@ export async function savePush(
   const paths = [...plan.transfers, ...changesAmong(plan.kept).map(({ path }) => path)];
   if (paths.length === 0) return undefined;
   const { variable: { name }, settings } = request;
-  const own = ownPaths(settings.cacheRoot, name, system);
+  const own = await newOwnPaths(settings.cacheRoot, name, system);
   const lock = await lockOwn(layoutOf(settings.cacheRoot, name).saved, own, settings, system);
   try {
     await save({ request, from }, { paths, own }, system);
@@ -84,7 +84,7 @@ async function save(
   { paths, own }: { readonly paths: readonly string[]; readonly own: SavedPaths },
   system: System,
 ): Promise<void> {
-  // A push of this node that was cut off before has files that this one does not bring again.
+  // Another push of this node at the same time may have failed, and left files that this one does not bring again.
   const before = await readSavedPush(own.record);
   // Without a record the directory may have files in conflict of an earlier push.
   const isNew = before === undefined && !await nameExists(own.directory);

@@ -155,3 +155,25 @@ Deno.test("without the record of the node, a push that was cut off replaces no f
   assert.equal(await Deno.readTextFile(world.path(`${COPY}/hub/new/c`)), "c of the node");
   assert.equal(await Deno.readTextFile(world.path(`${SAVED}/7.n1/hub/a`)), "a2 of the node");
 });
+
+Deno.test("a second push of a node that is killed while it saves leaves what the first had saved", async () => {
+  await using world = await worldWithNodes({ n1: CHANGES }, { rsync_extra_args: ["--bwlimit=2M"] });
+  using lock = await Deno.open(world.path(`${ROOT}/.HF_HOME.lock`), { write: true });
+  await lock.lock(true);
+  const first = world.start(["push", "--from", "node"], onNode(world, "n1"));
+  await first.seen("waiting");
+  first.kill("SIGKILL");
+  await first.ended;
+  await world.writeTree(`n1/euler-files-${Deno.uid()}/HF_HOME`, { "hub/a": "l".repeat(20_000_000) });
+  const second = world.start(["push", "--from", "node"], onNode(world, "n1"));
+  await waitUntil("the second push saves", async () => {
+    return await Deno.stat(world.path(`${SAVED}/7-push2.n1`)).then(() => true, () => false);
+  });
+  second.kill("SIGKILL");
+  await second.ended;
+  await lock.unlock();
+  await Deno.remove(world.path("n1"), { recursive: true });
+  await world.run(["push"]);
+  assert.equal(await Deno.readTextFile(world.path(`${SOURCE}/hub/a`)), "a2 of the node");
+  assert.match((await warningsOf(world)).join("\n"), /of node n1, job 7-push2 did not arrive .*hub\/a/);
+});
