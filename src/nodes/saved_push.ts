@@ -11,6 +11,7 @@ import { parseState, stateText } from "../transfer/entry_text.ts";
 import { type Manifest, ManifestBuilder } from "../transfer/manifest.ts";
 import { layoutOf } from "../variables/layout.ts";
 import { splitLast } from "../posix/file_names.ts";
+import { mainNameOf, namesOfDatabase } from "../transfer/database_files.ts";
 import { USUAL_TRAITS } from "../transfer/traits.ts";
 
 /** A path, the target of a link, and the state as entry_text.ts writes it. */
@@ -63,10 +64,17 @@ export async function writeSavedPush(path: string, saved: SavedPush): Promise<vo
     ...{ saved_at: saved.savedAt, target: saved.target },
     changed: [...saved.changed].map(([path, state]) => text(path, state)),
     record: base === undefined ? "lost" : "known",
-    base: base === undefined ? [] : [...statesIn(base, saved.changed.keys())].map(([path, state]) => text(path, state)),
+    base: base === undefined
+      ? []
+      : [...statesIn(base, withDatabases(saved.changed.keys()))].map(([path, state]) => text(path, state)),
     ...(base?.traits === undefined ? {} : { time_step: base.traits.timeStep }),
   });
   await writeFileAtomically({ path, content, mode: 0o600, durability: "durable" });
+}
+
+/** The paths, with those of the databases that they belong to: a log that the node no longer has is recorded as well. */
+export function withDatabases(paths: Iterable<string>): ReadonlySet<string> {
+  return new Set([...paths].flatMap((path) => namesOfDatabase(mainNameOf(path) ?? path)));
 }
 
 function* statesIn(manifest: Manifest, paths: Iterable<string>): Iterable<[path: string, state: EntryState]> {

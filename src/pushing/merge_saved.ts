@@ -11,6 +11,7 @@ import {
   type SavedPaths,
   type SavedPush,
   savedPushes,
+  withDatabases,
   writeSavedPush,
 } from "../nodes/saved_push.ts";
 import { acquireLock, findHolder, type Lock } from "../system/file_lock.ts";
@@ -139,7 +140,7 @@ async function mergeLockedPush(
     ...{ from: saved.directory, to: variable.target, intent: "push", depth: "look-at-all", engine: "native" },
     ...{ extraArgs: [], record: push.base, linkFiles: "where possible" },
     linkRoots: { source: variable.target, target: push.target },
-    selection: selectPaths(mergeable.keys()),
+    selection: selectPaths(withDatabases(mergeable.keys())),
   }, system);
   await lock.confirm();
   // Only what is on scratch now is removed here: a transfer may name a directory for all that is in it.

@@ -3,13 +3,19 @@
 import { CliError } from "../errors/errors.ts";
 import { makeSelection, type Selection, withPaths } from "../filter/selection.ts";
 import { preparePrivateDirectory } from "../nodes/private_directory.ts";
-import { newOwnPaths, readSavedPush, removeRecord, type SavedPaths, writeSavedPush } from "../nodes/saved_push.ts";
+import {
+  newOwnPaths,
+  readSavedPush,
+  removeRecord,
+  type SavedPaths,
+  withDatabases,
+  writeSavedPush,
+} from "../nodes/saved_push.ts";
 import { layoutOf } from "../variables/layout.ts";
 import { acquireLock, type Lock } from "../system/file_lock.ts";
 import { nameExists } from "../system/existence.ts";
 import { removeTree } from "../system/remove_tree.ts";
 import type { System } from "../system/system.ts";
-import { mainNameOf, namesOfDatabase } from "../transfer/database_files.ts";
 import type { EntryState } from "../transfer/entry.ts";
 import { prepareJobRunner } from "../transfer/job_runner.ts";
 import { lookAtPaths } from "../transfer/listing.ts";
@@ -88,7 +94,7 @@ async function save(
   const before = await readSavedPush(own.record);
   // Without a record the directory may have files in conflict of an earlier push.
   const isNew = before === undefined && !await nameExists(own.directory);
-  const changed = await lookAll(target, [...new Set(paths.flatMap(withDatabase))], system);
+  const changed = await lookAll(target, [...withDatabases(paths)], system);
   const base = await readManifest(layoutOf(ofNode.cacheRoot, name).manifest);
   await writeSavedPush(own.record, {
     ...{ savedAt: system.now() / 1000, target },
@@ -120,11 +126,6 @@ async function lookAll(root: string, paths: readonly string[], system: System): 
   } finally {
     await runner[Symbol.asyncDispose]();
   }
-}
-
-/** A path with those of the database that it may belong to, since all files of a database are moved together. */
-function withDatabase(path: string): readonly string[] {
-  return namesOfDatabase(mainNameOf(path) ?? path);
 }
 
 function limitOf({ bandwidthLimitBytesPerSecond }: PushRequest["settings"]) {
