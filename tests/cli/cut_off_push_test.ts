@@ -178,21 +178,25 @@ Deno.test("a second push of a node that is killed while it saves leaves what the
   assert.match((await warningsOf(world)).join("\n"), /of node n1, job 7-push2 did not arrive .*hub\/a/);
 });
 
-testNeeding(["python3"], "a database whose log was closed on the node is merged without the log that scratch has", async () => {
-  await using world = await worldWithNodes({});
-  const source = await openDatabase(world.path(`${SOURCE}/db`), "PRAGMA journal_mode = WAL", "CREATE TABLE t (i)");
-  await source.execute("INSERT INTO t VALUES (1)");
-  // The rows are only in the log.
-  await source.kill();
-  await Deno.mkdir(world.path("n1"));
-  await world.run(["sync", "--to", "node"], onNode(world, "n1"));
-  const copy = world.path(`n1/euler-files-${Deno.uid()}/HF_HOME/db`);
-  const database = await openDatabase(copy, "INSERT INTO t VALUES (2)");
-  await database.execute("PRAGMA wal_checkpoint(TRUNCATE)");
-  await database.execute("PRAGMA journal_mode = DELETE");
-  await database.close();
-  await killWaitingPush(world, "n1");
-  const push = await world.run(["push"]);
-  assert.equal(await rowsIn(world.path(`${COPY}/db`)), 2, push.stderr);
-  assert.deepEqual(await warningsOf(world), []);
-});
+testNeeding(
+  ["python3"],
+  "a database whose log was closed on the node is merged without the log that scratch has",
+  async () => {
+    await using world = await worldWithNodes({});
+    const source = await openDatabase(world.path(`${SOURCE}/db`), "PRAGMA journal_mode = WAL", "CREATE TABLE t (i)");
+    await source.execute("INSERT INTO t VALUES (1)");
+    // The rows are only in the log.
+    await source.kill();
+    await Deno.mkdir(world.path("n1"));
+    await world.run(["sync", "--to", "node"], onNode(world, "n1"));
+    const copy = world.path(`n1/euler-files-${Deno.uid()}/HF_HOME/db`);
+    const database = await openDatabase(copy, "INSERT INTO t VALUES (2)");
+    await database.execute("PRAGMA wal_checkpoint(TRUNCATE)");
+    await database.execute("PRAGMA journal_mode = DELETE");
+    await database.close();
+    await killWaitingPush(world, "n1");
+    const push = await world.run(["push"]);
+    assert.equal(await rowsIn(world.path(`${COPY}/db`)), 2, push.stderr);
+    assert.deepEqual(await warningsOf(world), []);
+  },
+);
