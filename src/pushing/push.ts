@@ -235,12 +235,16 @@ async function push(
       },
     },
   };
-  const transferred = await transferTwice(async (changes) => {
-    const timed = { ...reported, walkStartSeconds: await walkStartSeconds(variable, settings, system), ...changes };
-    if (plan === undefined || changes !== undefined) return await transferTree(timed, system);
-    return await executePlan(plan, { ...timed, walkStartSeconds: walkStart }, system);
-    // Without a record only the first plan knows which files are truncated, so there is no second one.
-  }, ({ movedOnly, vanishedOnly }) => plan === undefined && movedOnly && !vanishedOnly).finally(() => progress.end());
+  const transferred = await transferTwice(
+    async (changes) => {
+      const timed = { ...reported, walkStartSeconds: await walkStartSeconds(variable, settings, system), ...changes };
+      if (plan === undefined || changes !== undefined) return await transferTree(timed, system);
+      return await executePlan(plan, { ...timed, walkStartSeconds: walkStart }, system);
+      // Without a record only the first plan knows which files are truncated, so there is no second one.
+    },
+    ({ movedOnly, vanishedOnly }) => plan === undefined && movedOnly && !vanishedOnly,
+    system.now,
+  ).finally(() => progress.end());
   const outcome = { ...transferred, kept: withKnownReasons(await keptByPush(variable, transferred.kept), before) };
   // A push looks at all files that changed on scratch and pass the filter, so its kept files replace the earlier list.
   const { selection } = filter;

@@ -176,7 +176,7 @@ async function transferToTarget(
       ...(destination.way === "update" ? changes : {}),
     }, system);
   try {
-    return await transferTwice(transfer, ({ movedOnly }) => movedOnly);
+    return await transferTwice(transfer, ({ movedOnly }) => movedOnly, system.now);
   } finally {
     await progress.end();
   }

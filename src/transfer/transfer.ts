@@ -125,7 +125,8 @@ export async function transferTree(request: TransferRequest, system: System): Pr
 
 /** What is changed at the sending side from the beginning of the walk on. */
 function changesOf({ from, walkStartSeconds }: TransferRequest): WatchedChanges {
-  return { root: from, afterSeconds: walkStartSeconds };
+  // Whole seconds, because some file systems keep no fractions.
+  return { root: from, afterSeconds: walkStartSeconds === undefined ? undefined : Math.floor(walkStartSeconds) - 1 };
 }
 
 /** `spaceFor`: whether the plan was already compared with the free space. */

@@ -36,7 +36,10 @@ export function isNewerThanWalk(
   { startSeconds, now }: WalkTimes,
 ): boolean {
   if (startSeconds === undefined) return false;
-  const isNewer = (seconds: number) => seconds > startSeconds && seconds < now() / 1000 + FUTURE_SECONDS;
+  // Lustre keeps whole seconds, so what was written in the second in which the walk began may be newer than the walk.
+  const isAfter = (seconds: number) =>
+    Number.isInteger(seconds) ? seconds >= Math.floor(startSeconds) : seconds > startSeconds;
+  const isNewer = (seconds: number) => isAfter(seconds) && seconds < now() / 1000 + FUTURE_SECONDS;
   return isNewer(changedSeconds) || isNewer(mtimeSeconds + mtimeNanoseconds / 1e9);
 }
 

@@ -1,0 +1,28 @@
+// Which files count as written after a walk began, on file systems with and without fractions of seconds.
+import assert from "node:assert/strict";
+import { isNewerThanWalk } from "../../src/transfer/written_meanwhile.ts";
+
+const START_SECONDS = 100.2;
+
+const CASES: readonly (readonly [mtime: number, changed: number | undefined, isNewer: boolean])[] = [
+  [100.1, undefined, false],
+  [100.3, undefined, true],
+  // Moved in with an older time.
+  [50.5, 100.3, true],
+  [50.5, 100.1, false],
+  // Lustre keeps whole seconds.
+  [100, undefined, true],
+  [50, 100, true],
+  [99, 99, false],
+  // A wrong clock would keep a reference back for ever.
+  [100_000.5, undefined, false],
+];
+
+for (const [mtime, changedSeconds, isNewer] of CASES) {
+  Deno.test(`modified at ${mtime} and changed at ${changedSeconds}: ${isNewer ? "newer than the walk" : "older"}`, () => {
+    const mtimeSeconds = Math.floor(mtime);
+    const mtimeNanoseconds = Math.round((mtime - mtimeSeconds) * 1e9);
+    const times = { startSeconds: START_SECONDS, now: () => 110_000 };
+    assert.equal(isNewerThanWalk({ mtimeSeconds, mtimeNanoseconds, changedSeconds }, times), isNewer);
+  });
+}
