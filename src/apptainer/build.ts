@@ -213,7 +213,7 @@ export async function buildImage(
     const ownFilesHash = await packInto(plan, steps, setting, audience.report, held);
     const importWarnings = await executePlan(plan, steps, apptainer, audience, held);
     await publish(plan, steps, { setting, lock, ownFilesHash }, held);
-    // The image has taken the place of the pack, and no record leads to that any more.
+    // The image has replaced the pack, and no record leads to that any more.
     if (recordOf(now.section, request.name)?.kind === "pack") await removeIfPresent(packFile(setting, request.name));
     await refreshWrappers(await loadSetting(request.configOption, held), request.name, audience.report, held);
     return { plan, steps, importWarnings };

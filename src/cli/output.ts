@@ -8,7 +8,7 @@ import { withoutCredentials } from "../text/format.ts";
 import { jsonText } from "../text/json_text.ts";
 import { FAILING_STATEMENT, FRAME_END, FRAME_START } from "../shell/evaluated.ts";
 import { padTo, shortenMessage, textWidth, wrapText } from "../text/shorten.ts";
-import { PLACES } from "../system/last_words.ts";
+import { MARKS } from "../system/last_words.ts";
 import type { System } from "../system/system.ts";
 import { neutralLines, neutralText } from "./control_characters.ts";
 import { type ConfigureCommands, configureHints } from "./configured_commands.ts";
@@ -131,7 +131,7 @@ export class Output {
   /** What belongs on stdout, with places for message and hint, if the main thread cannot print an error (last_words.ts). */
   lastWords(options: { readonly command: string | undefined; readonly evaluated: boolean }): string {
     if (this.#audience === "json") {
-      const error = new CliError("file-system", PLACES.message, { hint: PLACES.hint });
+      const error = new CliError("file-system", MARKS.message, { hint: MARKS.hint });
       return this.#documentText({ ok: false, command: options.command, error: errorDocument(error) });
     }
     if (!options.evaluated || this.#system.stdout.isTerminal) return "";

@@ -111,6 +111,12 @@ export function parentsOf(path: string): string[] {
   return parts.slice(1).map((_, index) => parts.slice(0, index + 1).join("/"));
 }
 
+/** Tells whether a path is one of these, or is in one of these directories. The empty path is the directory of all. */
+export function amongOrBelow(paths: Iterable<string>): (path: string) => boolean {
+  const all = new Set(paths);
+  return (path) => all.has("") || all.has(path) || parentsOf(path).some((above) => all.has(above));
+}
+
 /**
  * The path, relative to the root, that a link's text leads to; undefined if that is outside or the root itself. `shown` is the
  * path of the root in absolute links.

@@ -158,7 +158,11 @@ export async function newOwnPaths(
     const more = count === 1 ? "" : `-push${count}`;
     const from = `${env.SLURM_JOB_ID || processId}${run}${more}.${env.SLURMD_NODENAME || hostName}`;
     const paths = savedPaths(layoutOf(cacheRoot, name).saved, from.replaceAll(/[^A-Za-z0-9._-]/g, "_"));
-    const isUsed = await Promise.all([paths.record, paths.directory, paths.cut].map(nameExists));
-    if (!isUsed.includes(true)) return paths;
+    if (!await isUsed(paths)) return paths;
   }
+}
+
+/** Whether a push has saved something there that is not settled. */
+export async function isUsed({ record, directory, cut }: SavedPaths): Promise<boolean> {
+  return (await Promise.all([record, directory, cut].map(nameExists))).includes(true);
 }

@@ -20,13 +20,12 @@ import { mainNameOf, namesOfDatabase } from "../transfer/database_files.ts";
 import { type EntryState, sameContent } from "../transfer/entry.ts";
 import { labelOf, stateText } from "../transfer/entry_text.ts";
 import { prepareJobRunner } from "../transfer/job_runner.ts";
-import { lookAtPaths } from "../transfer/listing.ts";
 import { type TransferOutcome, transferTree } from "../transfer/transfer.ts";
-import { parentsOf } from "../filter/selection.ts";
+import { amongOrBelow } from "../filter/selection.ts";
 import { splitLast } from "../posix/file_names.ts";
 import type { StagingSettings, Variable } from "../variables/variable.ts";
 import { withVariableLock } from "../variables/variable_lock.ts";
-import { type OwnPush, selectPaths } from "./save_push.ts";
+import { lookAtAll, type OwnPush, selectPaths } from "./save_push.ts";
 
 /** The copy on scratch, and the push that the caller has saved itself. */
 export interface MergeRequest {
@@ -146,9 +145,9 @@ async function mergeLockedPush(
   // Only what is on scratch now is removed here: a transfer may name a directory for all that is in it.
   const merged = await sameFiles(variable.target, whole, system);
   await removeMerged(saved, merged, system);
-  const isIn = among((outcome?.kept ?? []).map(({ path }) => path));
+  const isKept = amongOrBelow((outcome?.kept ?? []).map(({ path }) => path));
   const left = [...whole.keys()].filter((path) => !merged.has(path));
-  const kept = left.filter((path) => isIn(path) || !mergeable.has(path));
+  const kept = left.filter((path) => isKept(path) || !mergeable.has(path));
   const missing = new Set(left.filter((path) => !kept.includes(path)));
   const cut = node === "it has ended" ? [...push.changed.keys()].filter((path) => !whole.has(path)) : [];
   const only = (paths: ReadonlySet<string>) => new Map([...push.changed].filter(([path]) => paths.has(path)));
@@ -158,24 +157,18 @@ async function mergeLockedPush(
   return { saved, outcome, conflicts: kept, cut };
 }
 
-/** Whether a path, or a directory above it, is among those. */
-function among(paths: readonly string[]): (path: string) => boolean {
-  const all = new Set(paths);
-  return (path) => ["", path, ...parentsOf(path)].some((one) => all.has(one));
-}
-
 /** The files that a directory has with the same size and time. */
 async function sameFiles(
   root: string,
   files: ReadonlyMap<string, EntryState>,
   system: System,
 ): Promise<ReadonlyMap<string, EntryState>> {
-  const there = await lookAtAll(root, [...files.keys()], system);
-  const isThere = ([path, state]: readonly [string, EntryState]) => {
-    const found = there.get(path);
-    return found !== undefined && sameContent(state, found);
-  };
-  return new Map([...files].filter(isThere));
+  const there = await lookAtAll(root, files.keys(), system);
+  return new Map([...files].filter(([path, state]) => isSame(state, there.get(path))));
+}
+
+function isSame(state: EntryState, found: EntryState | undefined): boolean {
+  return found !== undefined && sameContent(state, found);
 }
 
 /** Without the record of a node nothing tells which side is older, or only the beginning of a file: nothing is replaced. */
@@ -184,18 +177,8 @@ async function withoutReplacing(
   target: string,
   system: System,
 ): Promise<ReadonlyMap<string, EntryState>> {
-  const there = await lookAtAll(target, [...files.keys()], system);
-  const same = await sameFiles(target, files, system);
-  return new Map([...files].filter(([path]) => !there.has(path) || same.has(path)));
-}
-
-async function lookAtAll(root: string, paths: readonly string[], system: System): Promise<Map<string, EntryState>> {
-  const runner = await prepareJobRunner({ roots: [root] }, system);
-  try {
-    return await lookAtPaths(root, paths, runner);
-  } finally {
-    await runner[Symbol.asyncDispose]();
-  }
+  const there = await lookAtAll(target, files.keys(), system);
+  return new Map([...files].filter(([path, state]) => !there.has(path) || isSame(state, there.get(path))));
 }
 
 /** The lock of a saved push; undefined while a node holds it. */

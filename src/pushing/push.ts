@@ -6,7 +6,7 @@ import { formatFiles, listSome } from "../text/format.ts";
 import { holderText } from "../system/file_lock.ts";
 import { isReadOnly } from "../system/mounts.ts";
 import type { System } from "../system/system.ts";
-import { parentsOf, takesPart } from "../filter/selection.ts";
+import { amongOrBelow, takesPart } from "../filter/selection.ts";
 import { isEmptyDirectory } from "../transfer/emptiness.ts";
 import {
   executePlan,
@@ -328,8 +328,7 @@ function doubts(files: readonly string[], what: "pushed" | "would be pushed"): S
 
 /** The planned files that were pushed: not those that failed, or that another program changed at the source meanwhile. */
 function arrived({ transfers }: TransferPlan, { missing, kept }: TransferOutcome): string[] {
-  const left = new Set([...missing, ...kept].map(({ path }) => path));
-  const isLeft = (path: string) => left.has(path) || parentsOf(path).some((above) => left.has(above));
+  const isLeft = amongOrBelow([...missing, ...kept].map(({ path }) => path));
   return transfers.filter((path) => !isLeft(path));
 }
 

@@ -4,8 +4,8 @@ import { CliError } from "../errors/errors.ts";
 import { makeSelection, type Selection, withPaths } from "../filter/selection.ts";
 import { preparePrivateDirectory } from "../nodes/private_directory.ts";
 import {
+  isUsed,
   newOwnPaths,
-  readSavedPush,
   removeRecord,
   type SavedPaths,
   withDatabases,
@@ -13,13 +13,12 @@ import {
 } from "../nodes/saved_push.ts";
 import { layoutOf } from "../variables/layout.ts";
 import { acquireLock, type Lock } from "../system/file_lock.ts";
-import { nameExists } from "../system/existence.ts";
 import { removeTree } from "../system/remove_tree.ts";
 import type { System } from "../system/system.ts";
 import type { EntryState } from "../transfer/entry.ts";
 import { prepareJobRunner } from "../transfer/job_runner.ts";
 import { lookAtPaths } from "../transfer/listing.ts";
-import { type Manifest, ManifestBuilder, readManifest } from "../transfer/manifest.ts";
+import { readManifest } from "../transfer/manifest.ts";
 import { type TransferPlan, transferTree } from "../transfer/transfer.ts";
 import type { PushRequest } from "./push.ts";
 import { changesAmong } from "./push_errors.ts";
@@ -55,32 +54,32 @@ export async function savePush(
 ): Promise<OwnPush | undefined> {
   const paths = [...plan.transfers, ...changesAmong(plan.kept).map(({ path }) => path)];
   if (paths.length === 0) return undefined;
-  const { variable: { name }, settings } = request;
-  const own = await newOwnPaths(settings.cacheRoot, name, system);
-  const lock = await lockOwn(layoutOf(settings.cacheRoot, name).saved, own, settings, system);
+  const own = await lockNew(request, system);
   try {
-    await save({ request, from }, { paths, own }, system);
-    await lock.confirm();
-    return { paths: own, lock, [Symbol.asyncDispose]: () => lock[Symbol.asyncDispose]() };
+    await save({ request, from }, { paths, own: own.paths }, system);
+    await own.lock.confirm();
+    return own;
   } catch (error) {
-    await lock[Symbol.asyncDispose]();
+    await own[Symbol.asyncDispose]();
     throw error;
   }
 }
 
-/** Takes the lock in the directory for saved pushes. Another push may remove that while it is empty, so it is made again then. */
-async function lockOwn(
-  root: string,
-  { lock: path }: SavedPaths,
-  { lockTimeoutSeconds: deadlineSeconds }: PushRequest["settings"],
-  system: System,
-): Promise<Lock> {
-  for (let tries = 1;; tries++) {
-    await preparePrivateDirectory(root, system.userId);
+/** Locks a directory of its own for the push. Another push may remove the one above while it is empty, so that is made again then. */
+async function lockNew({ variable: { name }, settings }: PushRequest, system: System): Promise<OwnPush> {
+  const { cacheRoot, lockTimeoutSeconds: deadlineSeconds } = settings;
+  for (let failures = 0;;) {
+    await preparePrivateDirectory(layoutOf(cacheRoot, name).saved, system.userId);
+    const paths = await newOwnPaths(cacheRoot, name, system);
     try {
-      return await acquireLock({ path, deadlineSeconds, deadlineSetting: "lock_timeout_seconds" }, system);
+      const request = { path: paths.lock, deadlineSeconds, deadlineSetting: "lock_timeout_seconds" };
+      const lock = await acquireLock(request, system);
+      const release = () => lock[Symbol.asyncDispose]();
+      // Another push of this node may have used the directory while this one waited.
+      if (!await isUsed(paths)) return { paths, lock, [Symbol.asyncDispose]: release };
+      await release();
     } catch (error) {
-      if (!(error instanceof CliError) || error.kind !== "file-system" || tries === MOST_TRIES) throw error;
+      if (!(error instanceof CliError) || error.kind !== "file-system" || ++failures === MOST_TRIES) throw error;
     }
   }
 }
@@ -90,17 +89,9 @@ async function save(
   { paths, own }: { readonly paths: readonly string[]; readonly own: SavedPaths },
   system: System,
 ): Promise<void> {
-  // Another push of this node at the same time may have failed, and left files that this one does not bring again.
-  const before = await readSavedPush(own.record);
-  // Without a record the directory may have files in conflict of an earlier push.
-  const isNew = before === undefined && !await nameExists(own.directory);
-  const changed = await lookAll(target, [...withDatabases(paths)], system);
+  const changed = await lookAtAll(target, withDatabases(paths), system);
   const base = await readManifest(layoutOf(ofNode.cacheRoot, name).manifest);
-  await writeSavedPush(own.record, {
-    ...{ savedAt: system.now() / 1000, target },
-    changed: new Map([...before?.changed ?? [], ...changed]),
-    base: before?.base === undefined || base === undefined ? base : withRecords(base, before.base),
-  });
+  await writeSavedPush(own.record, { savedAt: system.now() / 1000, target, changed, base });
   try {
     await preparePrivateDirectory(own.directory, system.userId);
     await transferTree({
@@ -110,8 +101,8 @@ async function save(
       selection: selectPaths(changed.keys()),
     }, system);
   } catch (error) {
-    // The node lives, and pushes without it: what is saved only takes space, unless an earlier push has left some of it.
-    if (error instanceof CliError && isNew) {
+    // The node lives, and pushes without it: what is saved only takes space.
+    if (error instanceof CliError) {
       await removeTree(own.directory).catch(() => {});
       await removeRecord(own);
     }
@@ -119,10 +110,15 @@ async function save(
   }
 }
 
-async function lookAll(root: string, paths: readonly string[], system: System): Promise<Map<string, EntryState>> {
+/** The entries of paths of a tree, by path; paths that do not exist are left out. */
+export async function lookAtAll(
+  root: string,
+  paths: Iterable<string>,
+  system: System,
+): Promise<Map<string, EntryState>> {
   const runner = await prepareJobRunner({ roots: [root] }, system);
   try {
-    return await lookAtPaths(root, paths, runner);
+    return await lookAtPaths(root, [...paths], runner);
   } finally {
     await runner[Symbol.asyncDispose]();
   }
@@ -130,16 +126,4 @@ async function lookAll(root: string, paths: readonly string[], system: System): 
 
 function limitOf({ bandwidthLimitBytesPerSecond }: PushRequest["settings"]) {
   return bandwidthLimitBytesPerSecond === undefined ? {} : { bandwidthLimitBytesPerSecond };
-}
-
-/** A record with the files of another one that it lacks. */
-function withRecords(base: Manifest, other: Manifest): Manifest {
-  const builder = new ManifestBuilder(base);
-  for (const [directory, block] of base.blocks()) builder.keep(directory, block);
-  for (const directory of other.directories()) {
-    const known = base.entriesOf(directory);
-    const more = [...other.entriesOf(directory) ?? []].filter(([name]) => known?.has(name) !== true);
-    builder.amend(directory, new Map(more));
-  }
-  return builder.build(base.traits);
 }

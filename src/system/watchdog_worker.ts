@@ -38,7 +38,7 @@ for (const signal of Object.keys(SIGNAL_EXIT_CODES) as EndingSignal[]) {
 const watch = new SilenceWatch();
 
 function look(): void {
-  // While a program of the user runs, nobody waits for a call: not for its calls, and not for one of ours that was given up.
+  // While a program of the user runs, no call is judged: its own calls are not ours to judge, and we wait for none.
   if (Atomics.load(words, WORDS.programs) > 0) return;
   const silent = watch.look();
   if (silent === undefined) return;

@@ -59,7 +59,7 @@ export async function askQuota(request: QuotaRequest, system: System): Promise<Q
       ...(findProgram("lquota", system.env) !== undefined ? ["lquota"] : fileSystemType === NFS ? ["quota"] : []),
     ];
     for (const name of new Set([...(program === undefined ? [] : [program]), ...fitting])) {
-      const ask = KNOWN_PROGRAMS[name] ?? ((place, system) => askOther(name, place, system));
+      const ask = KNOWN_PROGRAMS[name] ?? ((asked, system) => askOther(name, asked, system));
       const quota = await ask({ path, mount, isKnownType }, asking);
       if (quota !== undefined) return quota;
     }
@@ -75,8 +75,8 @@ export function quotaProgramPath(program: string, env: System["env"]): string | 
   return directory === "" && !program.startsWith("/") ? findProgram(name, env) : findProgram(name, { PATH: directory });
 }
 
-/** What is asked for. */
-interface Place {
+/** The directory that is asked for. */
+interface AskedDirectory {
   readonly path: string;
   /** Of the path; undefined if it was not looked up, or is not found. */
   readonly mount: Awaited<ReturnType<typeof findMount>>;
@@ -85,18 +85,18 @@ interface Place {
 }
 
 /** Asks one program. */
-type Ask = (place: Place, system: System) => Promise<Quota | undefined>;
+type Ask = (asked: AskedDirectory, system: System) => Promise<Quota | undefined>;
 
 const KNOWN_PROGRAMS: Readonly<Record<string, Ask>> = { lfs: askLfs, lquota: askLquota, quota: askNfsQuota };
 
-async function askLfs({ mount }: Place, system: System): Promise<Quota | undefined> {
+async function askLfs({ mount }: AskedDirectory, system: System): Promise<Quota | undefined> {
   if (mount === undefined) return undefined;
   const args = ["-u", String(system.userId), mount.directory];
   const limits = parseLfsQuota(await answerOf("lfs", ["quota", "-q", ...args], system), mount.directory);
   return limits && { command: ["lfs", "quota", ...args].map(shellWord).join(" "), ...limits };
 }
 
-async function askLquota({ path, isKnownType }: Place, system: System): Promise<Quota | undefined> {
+async function askLquota({ path, isKnownType }: AskedDirectory, system: System): Promise<Quota | undefined> {
   // Without an argument it prints home and scratch.
   for (const args of isKnownType ? [[], [path]] : [[]]) {
     const limits = parseLquota(await answerOf("lquota", args, system), path);
@@ -105,13 +105,13 @@ async function askLquota({ path, isKnownType }: Place, system: System): Promise<
   return undefined;
 }
 
-async function askNfsQuota({ mount }: Place, system: System): Promise<Quota | undefined> {
+async function askNfsQuota({ mount }: AskedDirectory, system: System): Promise<Quota | undefined> {
   if (mount === undefined) return undefined;
   const limits = parseQuota(await answerOf("quota", ["-w", "-p", "-u"], system), mount.device);
   return limits && { command: "quota -s", ...limits };
 }
 
-async function askOther(name: string, { path }: Place, system: System): Promise<Quota | undefined> {
+async function askOther(name: string, { path }: AskedDirectory, system: System): Promise<Quota | undefined> {
   const limits = parseOwnQuota(await answerOf(name, [path], system));
   return limits && { command: [name, path].map(shellWord).join(" "), ...limits };
 }
