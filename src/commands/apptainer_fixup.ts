@@ -26,7 +26,7 @@ const result = v.object({
   error: RESULT_ERROR,
   fixed_files: countOf("Files that were changed; in a dry run those that would be"),
   files: v.pipe(v.array(v.string()), v.description("The files, relative to the environment")),
-  warnings: v.pipe(v.array(v.string()), v.description("Jupyter kernels that still start the Python of the old place")),
+  warnings: v.pipe(v.array(v.string()), v.description("Jupyter kernels that still start the Python at the old path")),
 });
 
 const answer = v.object({

@@ -50,7 +50,7 @@ const fields = {
   verify: flagOff("Compare the package lists afterwards"),
   continueOnError: flag("Go on with the other environments if one fails"),
   overwriteTargets: flag("Replace environments that are at the new place already"),
-  deleteOld: flag("Remove what was moved from the old places, and nothing else"),
+  deleteOld: flag("Remove what was moved from the old directories, and nothing else"),
   deleteOwnFiles: flag("Delete files, too, that no package brought and that are not copied to the new place"),
   updateConfig: flagOff("Save the new places in the configuration"),
   allowCopy: flag("Let uv copy files from a cache on another file system"),

@@ -69,7 +69,7 @@ function withWarnings(outcome: OldDirectoryOutcome, more: readonly OldDirectoryW
 
 function writtenAgain({ from, to }: Journal): OldDirectoryWarning {
   return {
-    text: `"${from}" exists again: something still writes to the old place`,
+    text: `"${from}" exists again: something still writes to it`,
     hint: `find out what it is, then bring over what is new: rsync -a ${shellWord(`${from}/`)} ${shellWord(`${to}/`)}`,
   };
 }

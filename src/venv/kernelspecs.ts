@@ -48,7 +48,7 @@ export async function kernelspecWarnings(
   env: Readonly<Record<string, string>>,
 ): Promise<{ readonly text: string; readonly hint: string }[]> {
   return (await findKernelspecs(from, env)).map(({ name, file, displayName }) => ({
-    text: `the Jupyter kernel "${name}" starts the Python of the old place (${file})`,
+    text: `the Jupyter kernel "${name}" starts the Python at the old path (${file})`,
     hint: `${shellWord(`${to}/bin/python`)} -m ipykernel install --user --name ${shellWord(name)}` +
       (displayName === undefined ? "" : ` --display-name ${shellWord(displayName)}`),
   }));
