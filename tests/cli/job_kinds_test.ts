@@ -17,15 +17,18 @@ const KINDS: Readonly<Record<string, { readonly options: readonly string[]; read
   "no environment": { options: ["-N2", "--export=NONE"], nodes: 2 },
 };
 
-/** The main step takes all it can get and waits until the other has ended. */
+/**
+ * The main step takes all it can get and waits until the other has ended. Its programs have whole paths, since with
+ * `--export=NONE` a step has sometimes no PATH.
+ */
 const SCRIPT = (home: string) =>
   `#!/bin/bash
 . ${home}/environment
-srun sleep 300 & main=$!
+srun /bin/sh -c 'until [ -e ${home}/answered.$SLURM_JOB_ID ]; do /bin/sleep 0.1; done' &
 until squeue -h -s -j "$SLURM_JOB_ID" -o %i | grep -q '\\.0$'; do sleep 0.1; done
 euler-files sync --to node --json > ${home}/answer.$SLURM_JOB_ID
-kill $main; wait $main
-exit 0
+touch ${home}/answered.$SLURM_JOB_ID
+wait
 `;
 
 testNeeding(SLURM_PROGRAMS, "Slurm: sync --to node reaches all nodes in each kind of job", async () => {

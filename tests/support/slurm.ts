@@ -125,10 +125,15 @@ export async function startCluster(
     },
     async ended(job) {
       let text = "";
-      await waitUntil(`job ${job} has ended`, async () => {
-        text = await command("scontrol", "show", "job", "-o", job);
-        return /JobState=(COMPLETED|FAILED|CANCELLED|TIMEOUT|NODE_FAIL|PREEMPTED) /.test(text);
-      }, JOB_SECONDS);
+      try {
+        await waitUntil(`job ${job} has ended`, async () => {
+          text = await command("scontrol", "show", "job", "-o", job);
+          return /JobState=(COMPLETED|FAILED|CANCELLED|TIMEOUT|NODE_FAIL|PREEMPTED) /.test(text);
+        }, JOB_SECONDS);
+      } catch (error) {
+        const steps = await command("squeue", "-s", "-j", job);
+        throw new Error(`it wrote:\n${await output(job)}\nits steps:\n${steps}`, { cause: error });
+      }
       const [, state = ""] = /JobState=(\S+)/.exec(text) ?? [];
       return { state, code: Number(/ ExitCode=(\d+)/.exec(text)?.[1]) };
     },
