@@ -5,7 +5,7 @@ import { flag, list, type RequestOf } from "../contract/fields.ts";
 import { formatSize } from "../text/format.ts";
 import { pooledMap } from "../system/pool.ts";
 import { savedWarnings, unsettledFiles } from "../nodes/saved.ts";
-import { cutOffWarnings } from "../pushing/merge_saved.ts";
+import { cutOffWarnings } from "../pushing/cut_off.ts";
 import { readStagedNodes } from "../nodes/staged_nodes.ts";
 import { redirectedTarget } from "../nodes/redirect.ts";
 import { stagingSettings } from "../variables/variable.ts";

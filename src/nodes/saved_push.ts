@@ -24,6 +24,7 @@ const SCHEMA = v.object({
   record: v.picklist(["known", "lost"]),
   base: v.array(FILE_SCHEMA),
   time_step: v.optional(v.number()),
+  saved_time_step: v.optional(v.number()),
 });
 
 /** What a node saves, and what it knew of the copy on scratch. */
@@ -36,6 +37,8 @@ export interface SavedPush {
   readonly changed: ReadonlyMap<string, EntryState>;
   /** The record of these files when the copy on the node was last the same as that on scratch; undefined if it is lost. */
   readonly base: Manifest | undefined;
+  /** Nanoseconds between two times that the file system of the saved files can tell apart. */
+  readonly timeStep: number;
 }
 
 /**
@@ -68,6 +71,7 @@ export async function writeSavedPush(path: string, saved: SavedPush): Promise<vo
       ? []
       : [...statesIn(base, withDatabases(saved.changed.keys()))].map(([path, state]) => text(path, state)),
     ...(base?.traits === undefined ? {} : { time_step: base.traits.timeStep }),
+    saved_time_step: saved.timeStep,
   });
   await writeFileAtomically({ path, content, mode: 0o600, durability: "durable" });
 }
@@ -92,19 +96,22 @@ export async function readSavedPush(path: string): Promise<SavedPush | undefined
   const text = await readOwnText(path);
   if (text === undefined) return undefined;
   const parsed = v.safeParse(SCHEMA, parseJson(text));
-  if (!parsed.success) return { savedAt: 0, target: "/", changed: new Map(), base: undefined };
-  const { saved_at, target, changed, record, base, time_step } = parsed.output;
+  if (!parsed.success) return { savedAt: 0, target: "/", changed: new Map(), base: undefined, timeStep: 1 };
+  const { saved_at, target, changed, record, base, time_step, saved_time_step = 1 } = parsed.output;
   const states = (files: typeof changed) =>
     files.map(([path, link, state]) => [path, parseState(state, link)] as const);
   const builder = new ManifestBuilder();
   for (const [directory, files] of Map.groupBy(states(base), ([path]) => splitLast(path)[0])) {
     builder.add(directory, files.map(([path, state]) => [splitLast(path)[1], state] as const));
   }
-  const traits = time_step === undefined ? undefined : { ...USUAL_TRAITS, timeStep: time_step };
+  // The states of the copy on scratch passed through both file systems.
+  const timeStep = Math.max(time_step ?? 1, saved_time_step);
+  const traits = time_step === undefined && timeStep === 1 ? undefined : { ...USUAL_TRAITS, timeStep };
   return {
     ...{ savedAt: saved_at, target },
     changed: new Map(states(changed)),
     base: record === "lost" ? undefined : builder.build(traits),
+    timeStep: saved_time_step,
   };
 }
 
