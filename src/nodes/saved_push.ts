@@ -2,7 +2,7 @@
 // the node saves to `.NAME.from/JOB.NODE`, and removed when they are merged into the copy. So a push that is cut off by the end
 // of its job is found, and the next command finishes it.
 import * as v from "valibot";
-import { nameExists, removeIfPresent } from "../system/existence.ts";
+import { lstatIfPresent, nameExists, removeIfPresent } from "../system/existence.ts";
 import { writeFileAtomically } from "../system/atomic_file.ts";
 import { readOwnText } from "../system/own_file.ts";
 import type { System } from "../system/system.ts";
@@ -13,6 +13,7 @@ import { layoutOf } from "../variables/layout.ts";
 import { splitLast } from "../posix/file_names.ts";
 import { mainNameOf, namesOfDatabase } from "../transfer/database_files.ts";
 import { USUAL_TRAITS } from "../transfer/traits.ts";
+import { readNamesIfThere } from "../posix/read_names.ts";
 
 /** A path, the target of a link, and the state as entry_text.ts writes it. */
 const FILE_SCHEMA = v.tuple([v.string(), v.string(), v.string()]);
@@ -133,13 +134,11 @@ export async function savedPushes(
 ): Promise<readonly SavedPaths[]> {
   const root = layoutOf(cacheRoot, name).saved;
   const found: SavedPaths[] = [];
-  try {
-    for await (const { name } of Deno.readDir(root)) {
-      const [, from] = RECORDS[kind].exec(name) ?? [];
-      if (from !== undefined) found.push(savedPaths(root, from));
-    }
-  } catch (error) {
-    if (!(error instanceof Deno.errors.NotFound)) throw error;
+  // Usually there is no such directory: that is found without our own calls, which take time to load.
+  if (await lstatIfPresent(root) === undefined) return found;
+  for (const name of (await readNamesIfThere(root))?.keys() ?? []) {
+    const [, from] = RECORDS[kind].exec(name) ?? [];
+    if (from !== undefined) found.push(savedPaths(root, from));
   }
   return found.toSorted((one, other) => one.from < other.from ? -1 : 1);
 }

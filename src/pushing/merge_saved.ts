@@ -1,6 +1,6 @@
 // Merges what nodes have saved into the copy on scratch, under its lock. Each file is compared with what the node knew: a file that
 // changed on scratch as well is a conflict, stays where the node has saved it, and is named. Nothing is deleted on scratch.
-import { CliError, messageOf } from "../errors/errors.ts";
+import { CliError, knownError, messageOf } from "../errors/errors.ts";
 import type { Report } from "../contract/events.ts";
 import { formatFiles } from "../text/format.ts";
 import { removePack } from "../nodes/pack.ts";
@@ -47,9 +47,9 @@ const KINDS = ["push", "cut"] as const;
 /** Merges what nodes have saved, if anything, under the variable lock. A failure is reported, since all is kept. */
 export async function mergeSavedPushes(request: MergeRequest, system: System, report: Report): Promise<void> {
   const { variable, settings } = request;
-  const pushes = await Promise.all(KINDS.map((kind) => savedPushes(settings.cacheRoot, variable.name, kind)));
-  if (pushes.flat().length === 0) return;
   try {
+    const pushes = await Promise.all(KINDS.map((kind) => savedPushes(settings.cacheRoot, variable.name, kind)));
+    if (pushes.flat().length === 0) return;
     await withVariableLock(
       { ...request, inUse: "it is in use" },
       system,
@@ -57,9 +57,10 @@ export async function mergeSavedPushes(request: MergeRequest, system: System, re
       async (variableLock) => void await mergeLocked(request, variableLock.system, report),
     );
   } catch (error) {
-    if (!(error instanceof CliError)) throw error;
-    const text = `what nodes have saved could not be merged: ${error.message}`;
-    report({ type: "warning", subject: variable.name, text, ...(error.hint ? { hint: error.hint } : {}) });
+    const known = knownError("Cannot look at what nodes have saved", error);
+    if (known === undefined) throw error;
+    const text = `what nodes have saved could not be merged: ${known.message}`;
+    report({ type: "warning", subject: variable.name, text, ...(known.hint ? { hint: known.hint } : {}) });
   }
 }
 
