@@ -18,6 +18,7 @@ const FIELDS = {
     placement: "argument",
     placeholder: "VARIABLE",
     completion: "variable",
+    restricts: true,
   }),
   force: flag("Remove what was not pushed or was kept aside, too"),
   dryRun: flag("Show what would be removed, and its size"),
