@@ -48,6 +48,8 @@ export interface System {
   handOverSignals(taker: SignalTaker, during?: "own work" | "a program"): Disposable;
   /** Sets what is written to stdout if the process ends while its main thread waits for a file server (last_words.ts). */
   setLastWords?(stdout: () => string): void;
+  /** Nothing waits any more for the calls about this path: they do not end the run if they never return. */
+  forgiveCalls?(path: string): void;
 }
 
 /**
@@ -163,7 +165,7 @@ const ONE_SIGNAL_MILLISECONDS = 300;
 
 function endingSignals(
   env: Readonly<Record<string, string>>,
-): Pick<ProcessSystem, "signal" | "uncaught" | "handOverSignals" | "setLastWords" | "end"> {
+): Pick<ProcessSystem, "signal" | "uncaught" | "handOverSignals" | "setLastWords" | "forgiveCalls" | "end"> {
   const controller = new AbortController();
   const uncaught = new AbortController();
   const fail = (error: unknown) => {
@@ -224,6 +226,7 @@ function endingSignals(
     },
     uncaught: uncaught.signal,
     setLastWords: (stdout) => watchdog.setLastWords(stdout),
+    forgiveCalls: (path) => watchdog.forgive(path),
     handOverSignals(taker, during = "own work") {
       listen();
       if (takers.length === 0) forwarded.forEach(([signal, listener]) => Deno.addSignalListener(signal, listener));

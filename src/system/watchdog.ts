@@ -12,13 +12,14 @@ export interface WatchdogStart {
   readonly words: Int32Array<SharedArrayBuffer>;
 }
 
-/** A message to the watchdog: what it writes to stdout if it ends the process, for {@linkcode lastWords}. */
-export interface WatchdogOrder {
-  readonly stdout: string;
-}
+/**
+ * A message to the watchdog: what it writes to stdout if it ends the process, for {@linkcode lastWords}, or a path whose calls
+ * nothing waits for any more.
+ */
+export type WatchdogOrder = { readonly stdout: string } | { readonly forgiven: string };
 
-/** A message of the watchdog: is the main thread alive, or a call that has not returned. */
-export type WatchdogMessage = { readonly ping: number } | { readonly silent: string };
+/** A message of the watchdog: is the main thread alive, or a call that has not returned for so long. */
+export type WatchdogMessage = { readonly ping: number } | { readonly silent: string; readonly seconds: number };
 
 /** Starting it takes 40 ms of processor time and 16 MB, so a start with everything fresh ends before. */
 const AFTER_MILLISECONDS = 500;
@@ -42,6 +43,8 @@ export interface Watchdog {
   stopping(): void;
   /** Sets what it writes to stdout if it ends the process because a call did not return; asked for when it starts. */
   setLastWords(stdout: () => string): void;
+  /** Nothing waits any more for the calls about this path. */
+  forgive(path: string): void;
 }
 
 /** Starts it half a second from now. Neither the timer nor the Worker keeps the process alive. */
@@ -50,6 +53,7 @@ export function startWatchdog({ env, onStart, onSilent }: Watched): Watchdog {
   const words = new Int32Array(new SharedArrayBuffer(Object.keys(WORDS).length * Int32Array.BYTES_PER_ELEMENT));
   let worker: Worker | undefined;
   let stdout = () => "";
+  const forgiven: string[] = [];
   const start = async () => {
     const { Worker } = await import("node:worker_threads");
     // The bundle has it under this name beside the main file.
@@ -58,11 +62,12 @@ export function startWatchdog({ env, onStart, onSilent }: Watched): Watchdog {
     worker.unref();
     worker.on("message", (message: WatchdogMessage) => {
       if ("ping" in message) Atomics.store(words, WORDS.answered, message.ping);
-      else onSilent(silenceError(message.silent, seconds));
+      else onSilent(silenceError(message.silent, message.seconds));
     });
     // Without it the program works as well.
     worker.on("error", () => worker = undefined);
     worker.postMessage({ stdout: stdout() } satisfies WatchdogOrder);
+    for (const path of forgiven) worker.postMessage({ forgiven: path } satisfies WatchdogOrder);
     onStart();
   };
   const first = seconds === 0 ? AFTER_MILLISECONDS : Math.min(AFTER_MILLISECONDS, seconds * 1000 / LOOKS);
@@ -76,6 +81,10 @@ export function startWatchdog({ env, onStart, onSilent }: Watched): Watchdog {
     setLastWords(text) {
       stdout = text;
       worker?.postMessage({ stdout: stdout() } satisfies WatchdogOrder);
+    },
+    forgive(path) {
+      if (worker === undefined) forgiven.push(path);
+      else worker.postMessage({ forgiven: path } satisfies WatchdogOrder);
     },
   };
 }

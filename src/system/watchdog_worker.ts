@@ -18,7 +18,11 @@ const SILENCE_MILLISECONDS = 4500;
 const { seconds, words } = workerData as WatchdogStart;
 const tell = (message: WatchdogMessage) => parentPort!.postMessage(message);
 let stdout = "";
-parentPort!.on("message", (order: WatchdogOrder) => stdout = order.stdout);
+const watch = new SilenceWatch();
+parentPort!.on("message", (order: WatchdogOrder) => {
+  if ("stdout" in order) stdout = order.stdout;
+  else watch.forgive(order.forgiven);
+});
 
 let pings = 0;
 for (const signal of Object.keys(SIGNAL_EXIT_CODES) as EndingSignal[]) {
@@ -35,17 +39,17 @@ for (const signal of Object.keys(SIGNAL_EXIT_CODES) as EndingSignal[]) {
   });
 }
 
-const watch = new SilenceWatch();
-
 function look(): void {
   // While a program of the user runs, no call is judged: its own calls are not ours to judge, and we wait for none.
   if (Atomics.load(words, WORDS.programs) > 0) return;
   const silent = watch.look();
   if (silent === undefined) return;
   clearInterval(looking);
-  tell({ silent: silent.path });
+  const waited = { silent: silent.path, seconds: Math.round(seconds * silent.looks / LOOKS) };
+  const error = silenceError(waited.silent, waited.seconds);
+  tell(waited);
   setTimeout(() => {
-    const written = lastWords(silenceError(silent.path, seconds), stdout);
+    const written = lastWords(error, stdout);
     for (const [stream, text] of [[Deno.stderr, written.stderr], [Deno.stdout, written.stdout]] as const) {
       outputStream(stream, () => {}).write(text);
     }
