@@ -107,6 +107,30 @@ testNeeding(
     assert.match(await cluster.output(requeued), /^run 1: step 1$/m);
     assert.equal(await Deno.readTextFile(world.path("home/hf/step")), "step 1\n");
 
+    // The copy on the second node waits for another process there, and is stopped meanwhile.
+    await world.writeConfig({ vars, node_base: `${world.root}/slurm/disk` });
+    const lock = `${world.root}/slurm/disk/euler-files-65534/.HF_HOME.lock`;
+    const hanging = await cluster.submit(
+      `#!/bin/bash
+srun -N1 -n1 -w n2 --overlap sh -c 'exec flock ${lock} sh -c "echo locked; exec sleep 600"' &
+until [ -e goes-on ]; do sleep 0.1; done
+export EULER_FILES_ANSWER_SECONDS=15
+eval "$(euler-files sync --to node --force --fallback scratch)"
+echo "uses $HF_HOME"
+kill %1
+`,
+      ["-w", "n1,n2"],
+    );
+    await cluster.wrote(hanging, "locked");
+    await Deno.writeTextFile(world.path("home/goes-on"), "");
+    for (const process of await cluster.processes("n2", "--input-json")) Deno.kill(process, "SIGSTOP");
+    await cluster.wrote(hanging, "uses");
+    assert.match(
+      await cluster.output(hanging),
+      /Cannot stage "HF_HOME" on 1 of 2 nodes: the one on scratch is used\n {2}n2: it has said nothing for (3|15) s\n[^]*uses \S+scratch\/.cache\/euler-files\/HF_HOME\n/,
+    );
+    assert.equal((await cluster.ended(hanging)).state, "COMPLETED");
+
     // slurmd of the last node dies; Slurm still counts the node as up.
     await world.writeConfig({ vars, node_base: `${world.root}/slurm/disk` });
     const dying = `euler-files sync --to node; echo "ended with $?"`;
