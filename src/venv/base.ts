@@ -77,6 +77,7 @@ export async function lockVenv(
   await refuseSharedDirectory(directory, system.userId);
   const lock = await acquireLock({
     path: `${directory}/.${name}.lock`,
+    afterwards: "removed",
     deadlineSeconds,
     deadlineSetting: "lock_timeout_seconds",
     onWait: (holder) => onWait(`waiting for a lock held ${holderText(holder, system)}`),

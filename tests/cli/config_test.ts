@@ -196,7 +196,6 @@ Deno.test("config edit saves the edited configuration if it is valid", async () 
   assert.match((await edit("s/none/none/")).stderr, /Nothing was changed/);
   assert.deepEqual(await Array.fromAsync(Deno.readDir(world.home), ({ name }) => name).then((names) => names.sort()), [
     ".euler-files.json",
-    ".euler-files.json.lock",
   ]);
 });
 

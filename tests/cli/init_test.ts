@@ -105,7 +105,7 @@ Deno.test("init names fields that are unknown, mistyped or would not work, and w
     assert.deepEqual([run.code, run.stdout], [2, ""], JSON.stringify(payload));
     assert.match(run.stderr, words);
   }
-  assert.deepEqual(await Array.fromAsync(Deno.readDir(world.home), ({ name }) => name), [".euler-files.json.lock"]);
+  assert.deepEqual(await Array.fromAsync(Deno.readDir(world.home), ({ name }) => name), []);
 });
 
 Deno.test("init warns of a variable that is not set on this machine and of sources inside one another", async () => {
