@@ -145,7 +145,8 @@ export async function startCluster(
       await waitUntil(`job ${job} has written "${text}"`, async () => (await output(job)).includes(text));
     },
     async [Symbol.asyncDispose]() {
-      const daemons = [...Deno.readDirSync(base)].map(({ name }) => name).filter((name) => name.endsWith(".pid"));
+      const entries = await Array.fromAsync(Deno.readDir(base));
+      const daemons = entries.map(({ name }) => name).filter((name) => name.endsWith(".pid"));
       const isNode = (name: string) => name.startsWith("slurmd.");
       const stopAll = (names: readonly string[], signal: Deno.Signal) =>
         Promise.all(names.map(async (name) => await stop(Number(await Deno.readTextFile(`${base}/${name}`)), signal)));
