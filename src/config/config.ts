@@ -334,6 +334,20 @@ export function listUnknownFields(value: unknown): { path: (string | number)[]; 
   return found;
 }
 
+/** The fields that the object at a path can have; undefined if it is of another kind, or holds names that users choose. */
+export function listFieldsAt(path: readonly (string | number)[]): readonly string[] | undefined {
+  const kinds: Readonly<Record<string, readonly string[]>> = {
+    "": KNOWN_FIELDS.file,
+    "vars.*": KNOWN_FIELDS.variable,
+    "apptainer": KNOWN_FIELDS.apptainer,
+    "apptainer.images.*": KNOWN_FIELDS.image,
+    "migrations.*": KNOWN_FIELDS.migration,
+  };
+  const last = path.length - 1;
+  const general = path.map((part, index) => index > 0 && index === last ? "*" : part).join(".");
+  return kinds[general];
+}
+
 function asObject(value: unknown): Record<string, unknown> {
   return typeof value === "object" && value !== null && !Array.isArray(value) ? value as Record<string, unknown> : {};
 }

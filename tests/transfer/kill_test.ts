@@ -4,10 +4,10 @@ import { transferTree } from "../../src/transfer/transfer.ts";
 import { differences, makeNastyTree, requestFor, shell, temporaryDirectory, testSystem, testTrees } from "./trees.ts";
 
 /**
- * How often to kill in a row; more by hand: EULER_FILES_TEST_KILLS=1000 scripts/deno test -A
+ * How often to kill in a row, a sample; more by hand: EULER_FILES_TEST_KILLS=1000 scripts/deno test -A
  * tests/transfer/kill_test.ts
  */
-const KILLS = Number(Deno.env.get("EULER_FILES_TEST_KILLS") ?? 100);
+const KILLS = Number(Deno.env.get("EULER_FILES_TEST_KILLS") ?? 12);
 /**
  * A kill between symlink(2) and utimensat(2) leaves a link with the time of its creation. The next run takes it for the
  * same link, because it leads to the same target.
