@@ -156,23 +156,23 @@ testWithUv(
 );
 
 testWithUv("migrate-store without a section `apptainer` saves the new base, and takes uv's default cache", async () => {
-  await using place = await makePlace(["a"]);
-  const { world } = place;
+  await using venvWorld = await makeVenvWorld(["a"]);
+  const { world } = venvWorld;
   await world.writeConfig({});
   await world.writeTree("home/.cache/uv", { "CACHEDIR.TAG": "" });
-  const run = await place.run(...["venv", "migrate-store", ...TO_WORK]);
+  const run = await venvWorld.run(...["venv", "migrate-store", ...TO_WORK]);
   const document = run.json();
   assert.deepEqual([run.code, document.old_uv_cache_dir, document.cache_copy.status], [
     0,
     `${world.home}/.cache/uv`,
     "copied",
   ], run.stdout);
-  const { config } = (await place.run("config", "show", "--json")).json();
+  const { config } = (await venvWorld.run("config", "show", "--json")).json();
   assert.deepEqual(config.migrations.map((one: { old_path: string }) => one.old_path), [
     `${world.home}/.cache/uv`,
     `${world.home}/venvs`,
   ]);
-  const listed = (await place.run("venv", "list", "--json")).json();
+  const listed = (await venvWorld.run("venv", "list", "--json")).json();
   assert.deepEqual(listed.environments.map((one: { name: string }) => one.name), ["a"]);
   assert.deepEqual(
     await namesIn(world.path("home")).then((names) => names.filter((name) => name.endsWith(".lock"))),
