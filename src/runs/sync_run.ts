@@ -152,7 +152,9 @@ async function syncItems(
   const job = node !== undefined && request.nodes === "of the job" && !request.dryRun ? findJob(system.env) : undefined;
   if (!request.dryRun) {
     const [saved] = await Promise.all([
-      request.leg === undefined ? savedVariables(variables, resolved.cacheRoot) : [],
+      request.leg === undefined
+        ? savedVariables(variables, { cacheRoot: resolved.cacheRoot, listed: managed.saved })
+        : [],
       makeCacheRoot(resolved, system.userId),
     ]);
     await mergeBeforeSync(saved, settings, context);
