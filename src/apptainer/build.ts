@@ -47,6 +47,7 @@ import {
 import { renderRequirements } from "./requirements.ts";
 import { refreshWrappers } from "./wrapped_image.ts";
 import { removeIfPresent } from "../system/existence.ts";
+import { readNamesOrNone } from "../posix/read_names.ts";
 
 /** What will be done for one image. */
 export interface BuildPlan {
@@ -228,9 +229,9 @@ export async function buildImage(
 /** Images that builds have not finished, each with the name of its process; those of an older version have no such name. */
 export async function unfinishedBuilds({ building }: Pick<ImagePaths, "building">): Promise<readonly string[]> {
   const [directory, prefix] = splitAbsolute(building);
-  const names = await Array.fromAsync(Deno.readDir(directory)).catch(() => []);
-  return names.filter(({ name }) => name === prefix || ownerOf(name, prefix) !== undefined)
-    .map(({ name }) => `${directory}/${name}`);
+  const names = [...(await readNamesOrNone(directory)).keys()];
+  return names.filter((name) => name === prefix || ownerOf(name, prefix) !== undefined)
+    .map((name) => `${directory}/${name}`);
 }
 
 /** Packs the environment, and returns the hashes of its files. */

@@ -3,6 +3,7 @@
 import type { Context } from "../contract/command.ts";
 import { layoutOf } from "../variables/layout.ts";
 import type { StagingSettings, Variable } from "../variables/variable.ts";
+import { lstatIfPresent } from "../system/existence.ts";
 
 /** The variables of which a node has saved something that is not merged. Costs one lookup for each. */
 export async function savedVariables<Named extends Pick<Variable, "name">>(
@@ -26,10 +27,9 @@ export async function mergeBeforeSync(
 }
 
 async function hasRecords(directory: string): Promise<boolean> {
-  try {
-    for await (const { name } of Deno.readDir(directory)) if (name.endsWith(".push")) return true;
-  } catch (error) {
-    if (!(error instanceof Deno.errors.NotFound)) throw error;
-  }
-  return false;
+  // Usually there is no such directory: that is found without our own calls, which take time to load.
+  if (await lstatIfPresent(directory) === undefined) return false;
+  const { readNamesIfThere } = await import("../posix/read_names.ts");
+  const names = await readNamesIfThere(directory);
+  return [...names?.keys() ?? []].some((name) => name.endsWith(".push"));
 }

@@ -31,16 +31,17 @@ import { describeSummary, summarize, SUMMARY_SCHEMA } from "./summary.ts";
 import {
   type Copy,
   type Extent,
-  partItem,
-  plannedItem,
-  redirectedItem,
-  stagedItem,
+  isUsable,
+  partResult,
+  plannedResult,
+  redirectedResult,
+  stagedResult,
   SYNC_RESULT_SCHEMA,
-  type SyncItem,
+  type SyncResult,
   tellPart,
   tellPlanned,
   tellStaged,
-} from "./sync_items.ts";
+} from "./sync_results.ts";
 
 /** Which variables to stage, and how. */
 export interface SyncRun extends FanOutRequest {
@@ -90,12 +91,10 @@ export async function syncVariables(request: SyncRun, context: Context): Promise
   const all = [...variables, ...parts.map(({ variable }) => variable), ...redirected];
   context.report({ type: "subjects", names: all.map(({ name }) => name) });
   const started = performance.now();
-  const items = inOrder(await syncItems(request, managed, context), config, ({ variable }) => variable.name);
+  const results = inOrder(await syncResults(request, managed, context), config, ({ name }) => name);
   context.report({ type: "told" });
-  // Of two items for a variable the one on the node comes last, so its target is exported.
-  const exported = items.filter((item) => item.usable && isAsked(item, request)).map(({ variable }) => variable);
+  const exported = request.dryRun ? [] : exportedResults(results, request);
   const tokenPath = await tokenExport(exported.map(({ name }) => name), managed, system.env);
-  const results = items.map(({ result }) => result);
   const failures = results.flatMap(({ error }) => error ?? []);
   const seconds = request.dryRun ? undefined : (performance.now() - started) / 1000;
   const summary = summarize(results, failures.length, seconds);
@@ -104,7 +103,7 @@ export async function syncVariables(request: SyncRun, context: Context): Promise
   }
   return {
     scratch_base: resolved.scratchBase,
-    ...changedEnvironment({ items, exported, tokenPath, vars: config.vars, dryRun: request.dryRun }, system.env),
+    ...changedEnvironment({ results, exported, tokenPath, vars: config.vars, dryRun: request.dryRun }, system.env),
     results,
     summary,
     errors: failures.map(({ name, message }) => `${name}: ${message}`),
@@ -113,34 +112,38 @@ export async function syncVariables(request: SyncRun, context: Context): Promise
   };
 }
 
-/** Whether a variable was asked for: the whole that a selected part needs is staged, but not exported. */
-function isAsked({ variable }: SyncItem, { vars }: SyncRun): boolean {
-  return vars.length === 0 || vars.includes(variable.name);
+/**
+ * The results whose targets are exported. Of two results of a variable the one on the node is last, and only the last counts:
+ * where it failed, the copy on scratch is not used instead. The whole of a selected part is staged, but not exported.
+ */
+function exportedResults(results: readonly SyncResult[], { vars }: SyncRun): SyncResult[] {
+  const last = new Map(results.map((result) => [result.name, result]));
+  return [...last.values()].filter((result) => isUsable(result) && (vars.length === 0 || vars.includes(result.name)));
 }
 
-/** The items of variables that are parts of others, each next to those of its whole. */
-async function partItems(
+/** The results of variables that are parts of others, one for each result of the whole. */
+async function partResults(
   parts: readonly Part[],
-  wholes: readonly SyncItem[],
+  wholes: readonly SyncResult[],
   { dryRun }: SyncRun,
   context: Context,
-): Promise<SyncItem[]> {
-  const items = parts.flatMap((part) =>
-    wholes.filter(({ variable }) => variable.name === part.whole.name).map(async (whole) => {
-      const item = await partItem(partIn(part, whole.variable.target), whole, dryRun ? "planned" : "staged");
-      tellPart(item, part, context);
-      return item;
+): Promise<SyncResult[]> {
+  const results = parts.flatMap((part) =>
+    wholes.filter(({ name }) => name === part.whole.name).map(async (whole) => {
+      const result = await partResult(partIn(part, whole.target), whole, dryRun ? "planned" : "staged");
+      tellPart(result, part, context);
+      return result;
     })
   );
-  return await Promise.all(items);
+  return await Promise.all(results);
 }
 
-/** The items of all variables: copies on scratch, then copies on the node, then parts, then redirected variables. */
-async function syncItems(
+/** The results of all variables: copies on scratch, then copies on the node, then parts, then redirected variables. */
+async function syncResults(
   request: SyncRun,
   managed: ManagedVariables,
   context: Context,
-): Promise<SyncItem[]> {
+): Promise<SyncResult[]> {
   const { config, resolved, variables, parts, redirected } = managed;
   const { system } = context;
   const isForNode = ({ tier }: { readonly tier: Tier }) => (request.to ?? tier) === "node";
@@ -162,8 +165,8 @@ async function syncItems(
       if (error !== undefined) {
         const text = `${error.message}: scratch is used instead`;
         context.report({ type: "warning", text });
-        const items = await syncItems({ ...request, to: "scratch" }, managed, context);
-        return items.map((item) => withWarning(item, text));
+        const results = await syncResults({ ...request, to: "scratch" }, managed, context);
+        return results.map((result) => withWarning(result, text));
       }
     }
   } else if (node !== undefined) await checkNode(node, system.userId);
@@ -174,53 +177,48 @@ async function syncItems(
       run,
     )
     : [];
-  const items = [...onScratch];
+  const results = [...onScratch];
   if (node !== undefined) {
     const staged = variables.filter((variable) =>
       isForNode(variable) && (request.leg !== undefined || isReady(variable, onScratch))
     );
-    // Variables for the node must be exported with their copy on the node, so their copy on scratch is not usable.
-    const names = variables.filter(isForNode).map(({ name }) => name);
-    for (const [index, item] of items.entries()) {
-      if (names.includes(item.variable.name)) items[index] = { ...item, usable: false };
-    }
     if (job !== undefined) {
-      const ofStaged = parts.filter(({ whole }) => staged.some(({ name }) => name === whole.name));
+      const lost = await packForNodes(staged, results, run);
+      const ready = staged.filter(({ name }) => !lost.includes(name));
+      const ofReady = parts.filter(({ whole }) => ready.some(({ name }) => name === whole.name));
       const asked = [
-        ...[...staged, ...ofStaged.map(({ variable }) => variable)].map((variable) => onNode(variable, node)),
+        ...[...ready, ...ofReady.map(({ variable }) => variable)].map((variable) => onNode(variable, node)),
         ...redirected.filter(isForNode).map(({ name }) => ({ name, target: redirectedTarget(node.root, name) })),
       ];
       // Loaded only for several nodes, so that the start of other jobs is not slower.
       const { stageOnNodes } = await import("./fan_out_run.ts");
-      const lost = await packForNodes(staged, items, run);
-      const ready = asked.filter(({ name }) => !lost.includes(name));
-      items.push(...await stageOnNodes(ready, { job, cacheRoot: resolved.cacheRoot }, request, context));
-      const fallen = request.fallback === "scratch" ? fallBack(items, context) : [];
+      results.push(...await stageOnNodes(asked, { job, cacheRoot: resolved.cacheRoot }, request, context));
+      const fallen = request.fallback === "scratch" ? fallBack(results, context) : [];
       const isFallen = ({ name }: { readonly name: string }) => fallen.includes(name);
-      const ofScratch = parts.filter((part) => !ofStaged.includes(part) || isFallen(part.variable));
-      items.push(...await partItems(ofScratch, items, request, context));
+      const ofScratch = parts.filter((part) => !ofReady.includes(part) || isFallen(part.variable));
+      results.push(...await partResults(ofScratch, results, request, context));
       const others = redirected.filter((variable) => !isForNode(variable) || isFallen(variable));
       const root = resolved.cacheRoot;
-      for (const { name } of others) items.push(await redirect({ name, root, tier: "scratch" }, run));
-      return items;
+      for (const { name } of others) results.push(await redirect({ name, root, tier: "scratch" }, run));
+      return results;
     }
-    items.push(...await stageOnNode(staged, node, run));
-    if (request.fallback === "scratch") fallBack(items, context);
+    results.push(...await stageOnNode(staged, node, run));
+    if (request.fallback === "scratch") fallBack(results, context);
     tellNotPlanned(variables.filter((variable) => isForNode(variable) && !staged.includes(variable)), node, run);
   }
-  items.push(...await partItems(parts, items, request, context));
+  results.push(...await partResults(parts, results, request, context));
   for (const variable of redirected) {
     const tier = isForNode(variable) ? "node" : "scratch";
     const root = tier === "node" ? node!.root : resolved.cacheRoot;
-    items.push(await redirect({ name: variable.name, root, tier }, run));
+    results.push(await redirect({ name: variable.name, root, tier }, run));
   }
-  return items;
+  return results;
 }
 
 /** Whether the copy on scratch can be the source of one on the node; in a dry run, whether its present state could. */
-function isReady({ name }: ResolvedVariable, onScratch: readonly SyncItem[]): boolean {
-  const item = onScratch.find(({ variable }) => variable.name === name);
-  return item !== undefined && (item.usable || item.result.status === "skipped");
+function isReady({ name }: ResolvedVariable, onScratch: readonly SyncResult[]): boolean {
+  const result = onScratch.find((result) => result.name === name);
+  return result !== undefined && isUsable(result);
 }
 
 interface Run {
@@ -230,18 +228,17 @@ interface Run {
   readonly context: Context;
 }
 
-async function runCopies(copies: readonly Copy[], run: Run): Promise<SyncItem[]> {
+async function runCopies(copies: readonly Copy[], run: Run): Promise<SyncResult[]> {
   return run.request.dryRun ? await planAll(copies, run) : await stageAll(copies, run);
 }
 
-async function stageAll(copies: readonly Copy[], { request, settings, atOnce, context }: Run): Promise<SyncItem[]> {
+async function stageAll(copies: readonly Copy[], { request, settings, atOnce, context }: Run): Promise<SyncResult[]> {
   return await stageVariables(
     { variables: copies.map(({ variable }) => variable), settings, atOnce, ...demandsOf(request) },
     (variable, result) => {
       const copy = copies.find((one) => one.variable === variable)!;
-      const item = stagedItem(copy, result, extentOf(request));
-      tellStaged(item, result, extentOf(request), context);
-      return item;
+      tellStaged(copy, result, extentOf(request), context);
+      return stagedResult(copy, result, extentOf(request));
     },
     context.system,
     context.report,
@@ -254,24 +251,23 @@ async function stageAll(copies: readonly Copy[], { request, settings, atOnce, co
   });
 }
 
-async function planAll(copies: readonly Copy[], { request, settings, atOnce, context }: Run): Promise<SyncItem[]> {
+async function planAll(copies: readonly Copy[], { request, settings, atOnce, context }: Run): Promise<SyncResult[]> {
   const { planVariable } = await import("../staging/plan.ts");
   return await mapInOrder(
     { items: copies, width: atOnce },
     async ({ variable }) => await planVariable({ variable, settings, ...demandsOf(request) }, context.system),
     (copy, plan) => {
-      const item = plannedItem(copy, plan);
-      tellPlanned(item, plan, extentOf(request), context);
-      return item;
+      tellPlanned(copy, plan, extentOf(request), context);
+      return plannedResult(copy, plan);
     },
   );
 }
 
 /**
  * Packs copies on scratch for the nodes. Where a purge has removed files from a copy that counts as fresh, the copy is compared
- * with its source first, and its item replaced. Returns the names of variables whose copy cannot be used then.
+ * with its source first, and its result replaced. Returns the names of variables whose copy cannot be used then.
  */
-async function packForNodes(staged: readonly ResolvedVariable[], items: SyncItem[], run: Run): Promise<string[]> {
+async function packForNodes(staged: readonly ResolvedVariable[], results: SyncResult[], run: Run): Promise<string[]> {
   const { request, settings, atOnce, context } = run;
   const [{ preparePack }, { variablesAtOnce }] = await Promise.all([
     import("../nodes/pack.ts"),
@@ -285,10 +281,8 @@ async function packForNodes(staged: readonly ResolvedVariable[], items: SyncItem
   if (purged.length === 0) return [];
   const copies = purged.map((variable) => ({ variable, tier: "scratch" } as const));
   const again = await runCopies(copies, { ...run, request: { ...request, force: true } });
-  for (const item of again) {
-    items[items.findIndex(({ variable }) => variable.name === item.variable.name)] = { ...item, usable: false };
-  }
-  const lost = again.filter(({ usable }) => !usable).map(({ variable }) => variable.name);
+  for (const result of again) results[results.findIndex(({ name }) => name === result.name)] = result;
+  const lost = again.filter((result) => !isUsable(result)).map(({ name }) => name);
   await pooledMap(purged.filter(({ name }) => !lost.includes(name)), variablesAtOnce(atOnce), pack);
   return lost;
 }
@@ -296,7 +290,7 @@ async function packForNodes(staged: readonly ResolvedVariable[], items: SyncItem
 /** How often a copy on the node is compared again because another job has changed its source in the meantime. */
 const MOST_COMPARISONS = 3;
 
-async function stageOnNode(variables: readonly ResolvedVariable[], node: NodeDisk, run: Run): Promise<SyncItem[]> {
+async function stageOnNode(variables: readonly ResolvedVariable[], node: NodeDisk, run: Run): Promise<SyncResult[]> {
   const { settings, context: { system } } = run;
   const ofNode = nodeSettings(settings, node);
   if (!run.request.dryRun) {
@@ -309,11 +303,15 @@ async function stageOnNode(variables: readonly ResolvedVariable[], node: NodeDis
       const before = await syncedAt(variable, settings, system);
       const own = await syncedAt(variable, ofNode, system);
       const isOlder = before === undefined || own === undefined || own < before;
-      const [item] = await runCopies(copies, { ...run, settings: isOlder ? { ...ofNode, maxAgeSeconds: 0 } : ofNode });
-      const isSettled = run.request.dryRun || !item!.usable || tries === MOST_COMPARISONS;
+      const [result] = await runCopies(copies, {
+        ...run,
+        settings: isOlder ? { ...ofNode, maxAgeSeconds: 0 } : ofNode,
+      });
+      if (run.request.dryRun) return result!;
+      const isSettled = !isUsable(result!) || tries === MOST_COMPARISONS;
       if (!isSettled && before !== await syncedAt(variable, settings, system)) continue;
-      if (item!.usable) await noteUse(layoutOf(node.root, variable.name).marker, system.now());
-      return item!;
+      if (isUsable(result!)) await noteUse(layoutOf(node.root, variable.name).marker, system.now());
+      return result!;
     }
   });
 }
@@ -329,14 +327,14 @@ function tellNotPlanned(variables: readonly ResolvedVariable[], node: NodeDisk, 
 async function redirect(
   { name, root, tier }: { readonly name: string; readonly root: AbsolutePath; readonly tier: Tier },
   { request, context }: Run,
-): Promise<SyncItem> {
+): Promise<SyncResult> {
   const target = redirectedTarget(root, name);
   if (!request.dryRun) await prepareRedirected(root, name, context.system.userId);
   context.report({
     ...{ type: "done", subject: name, outcome: "idle", text: `redirected to ${target}` },
     ...(request.dryRun ? {} : { inOne: "redirected" }),
   });
-  return redirectedItem({ name, target }, tier, request.dryRun ? "planned" : "made");
+  return redirectedResult({ name, target }, tier);
 }
 
 function runSettings({ engine, strict, filter, verbose, checksum }: SyncRun): RunSettings {

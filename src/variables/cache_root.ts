@@ -52,6 +52,8 @@ function refuse(cacheRoot: string, planted: readonly string[] | CliError): void 
   });
 }
 
+// With Deno.readDir, since each start of a job lists here, and our own calls take time to load. A name that is missing in a list
+// which the kernel ends with an error is looked at before it is used (checkOwnNames).
 async function listPlanted(cacheRoot: string): Promise<string[] | CliError> {
   const planted: string[] = [];
   try {

@@ -269,3 +269,16 @@ Deno.test("a staged variable without a source is refused with the field's name",
   assert.equal(run.code, 2);
   assert.match(run.stderr, /vars\.HF_HOME\.source is missing/);
 });
+
+Deno.test("a process that is asked for signs of life gives them while it waits for another one", async () => {
+  await using world = await worldWithSource();
+  await world.run(["sync"]);
+  using lock = await Deno.open(world.path("scratch/.cache/euler-files/.HF_HOME.lock"), { write: true });
+  await lock.lock(true);
+  await using waiting = world.start(["sync", "--force"], {
+    env: { EULER_FILES_HEARTBEAT_SECONDS: "0.05" },
+  });
+  await waiting.seen('{"event":"alive"}\n{"event":"alive"}\n');
+  await lock.unlock();
+  assert.equal((await waiting.ended).code, 0);
+});

@@ -31,7 +31,7 @@ const CONFIG = "home/.euler-files.json";
 const VOLATILE = /\.(lock|lease|synced|manifest|source|progress)$|^tmp\/apptainer\.log$|\.euler-files\.json$/;
 
 /** Temporary names: no program reads these files yet, or any more. */
-const PRIVATE = /\.euler-files-|\.partial(\.|\/|$)|\.incoming[.-]|\.migrated-|\.progress$|\.notes$/;
+const PRIVATE = /\.euler-files-|\.partial(\.|\/|$)|\.incoming[.-]|\.migrated-|\.progress$|\.intent-log$/;
 
 /** Lists of names in TMPDIR, which is removed with the job: the next command that writes such a list removes them. */
 const LEFT_IN_TMPDIR = /^tmp\/\.euler-files-lists\./;

@@ -7,7 +7,7 @@ import { runInProcess } from "../support/in_process.ts";
 import { readTree } from "../support/tree.ts";
 import { shell, temporaryDirectory } from "../transfer/trees.ts";
 
-const RECORDS = [".HF_HOME.synced", ".HF_HOME.manifest", ".HF_HOME.source", ".HF_HOME.notes", ".HF_HOME.kept"];
+const RECORDS = [".HF_HOME.synced", ".HF_HOME.manifest", ".HF_HOME.source", ".HF_HOME.intent-log", ".HF_HOME.kept"];
 
 const CHANGES = [
   ":",

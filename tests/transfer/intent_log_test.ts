@@ -3,7 +3,13 @@
 import assert from "node:assert/strict";
 import { plainCalls } from "../../src/posix/calls.ts";
 import { type TransferRequest } from "../../src/transfer/request.ts";
-import { IntentLog, openedIn, readIntentLog } from "../../src/transfer/intent_log.ts";
+import {
+  IntentLog,
+  lastReceivingSide,
+  openedIn,
+  readIntentLog,
+  removeIntentLog,
+} from "../../src/transfer/intent_log.ts";
 import { transferTree } from "../../src/transfer/transfer.ts";
 import { testUnless } from "../support/needs.ts";
 import { requestFor, shell, temporaryDirectory, testSystem, testTrees } from "./trees.ts";
@@ -13,7 +19,7 @@ async function staged(root: string) {
   const [home, scratch] = [`${root}/home`, `${root}/scratch`];
   await shell(`mkdir home; cd home; for name in one two $'odd\\xff'; do echo 0 >"$name"; done; ln -s one link`, root);
   const { manifest } = await transferTree(requestFor(home, scratch), testSystem());
-  const common = { intent: "stage-update", record: manifest, intentLog: `${root}/notes` } as const;
+  const common = { intent: "stage-update", record: manifest, intentLog: `${root}/log` } as const;
   const stageOut: Partial<TransferRequest> = { ...common, intent: "push" };
   return {
     stageIn: (engine: TransferRequest["engine"]) => requestFor(home, scratch, { ...common, engine }),
@@ -55,7 +61,7 @@ for (const engine of ["native", "rsync"] as const) {
 testTrees("a line of the intent log that a full disk truncated affects no later line", async () => {
   await using place = await temporaryDirectory();
   const { stageIn } = await staged(place.path);
-  await Deno.writeTextFile(`${place.path}/notes`, '["scratch","one",{"type":"fi');
+  await Deno.writeTextFile(`${place.path}/log`, '["scratch","one",{"type":"fi');
   await shell("echo first >one; echo first >two", `${place.path}/home`);
   await transferTree(stageIn("native"), testSystem());
   // Killed here: the record is still the old one.
@@ -67,28 +73,28 @@ testTrees("a line of the intent log that a full disk truncated affects no later 
 
 for (
   const [what, plant, fault] of [
-    ["link", "ln -s ../victim notes", "it is a symbolic link"],
-    ["dangling link", "ln -s made notes", "it is a symbolic link"],
-    ["FIFO", "mkfifo notes", "it is not a file"],
+    ["link", "ln -s ../victim log", "it is a symbolic link"],
+    ["dangling link", "ln -s made log", "it is a symbolic link"],
+    ["FIFO", "mkfifo log", "it is not a file"],
     [
       "FIFO that is read",
-      "mkfifo notes; cat <>notes >/dev/null 2>&1 & echo $! >../reader",
+      "mkfifo log; cat <>log >/dev/null 2>&1 & echo $! >../reader",
       "it is not a file",
     ],
-    ["hard link", "ln ../victim notes", "it has another name besides"],
-    ["directory", "mkdir notes", "it is not a file"],
+    ["hard link", "ln ../victim log", "it has another name besides"],
+    ["directory", "mkdir log", "it is not a file"],
   ] as const
 ) {
   testTrees(`nothing is written into a ${what} at the name of the intent log`, async () => {
     await using place = await temporaryDirectory();
     await shell(`echo precious >victim; mkdir root; cd root; ${plant}`, place.path);
-    const log = new IntentLog(`${place.path}/root/notes`, "target", plainCalls());
+    const log = new IntentLog(`${place.path}/root/log`, "target", plainCalls());
     const self = { type: "directory", mode: 0o700, sizeBytes: 0, mtimeSeconds: 1, mtimeNanoseconds: 0, linkTarget: "" };
     await assert.rejects(log.addOpened("d", { ...self, type: "directory" }), new RegExp(`Cannot use ".*": ${fault}`));
     await log.close();
     const left = await shell("cat victim; ls; [ ! -e reader ] || kill $(cat reader)", place.path);
     assert.match(left, /^precious\n(reader\n)?root\nvictim\n$/);
-    assert.equal(await shell("ls root", place.path), "notes\n");
+    assert.equal(await shell("ls root", place.path), "log\n");
   });
 }
 
@@ -97,16 +103,16 @@ testUnless(
   "another user's file at the name of the intent log is not written",
   async () => {
     await using place = await temporaryDirectory();
-    await shell("echo foreign >notes; chown 65534 notes; chmod 666 notes", place.path);
-    const log = new IntentLog(`${place.path}/notes`, "target", plainCalls());
+    await shell("echo foreign >log; chown 65534 log; chmod 666 log", place.path);
+    const log = new IntentLog(`${place.path}/log`, "target", plainCalls());
     await assert.rejects(log.add([]), /it belongs to another user/);
-    assert.equal(await shell("cat notes", place.path), "foreign\n");
+    assert.equal(await shell("cat log", place.path), "foreign\n");
   },
 );
 
 testTrees("a directory's mode is known although the line before it was truncated", async () => {
   await using place = await temporaryDirectory();
-  const path = `${place.path}/notes`;
+  const path = `${place.path}/log`;
   await Deno.writeTextFile(path, '["home","one",{"type":"fi');
   const self = { type: "directory", mode: 0o500, sizeBytes: 0, mtimeSeconds: 1, mtimeNanoseconds: 0, linkTarget: "" };
   const log = new IntentLog(path, "source", plainCalls());
@@ -156,7 +162,7 @@ testTrees(
     // No process has such a number (proc(5), pid_max).
     await shell(
       `rm -rf .euler-files-partial large sub; mv ../left .euler-files-partial; cd .euler-files-partial
-       name=$(ls -d .euler-files-push.*); mv $name $(sed -E 's/\\.[0-9]+(-[0-9]+\\.[0-9a-f]{8})$/.4194305\\1/' <<<$name)`,
+       name=$(ls -d .euler-files-incoming.*); mv $name $(sed -E 's/\\.[0-9]+(-[0-9]+\\.[0-9a-f]{8})$/.4194305\\1/' <<<$name)`,
       `${place.path}/home`,
     );
     await shell("rm -rf large sub", `${place.path}/scratch`);
@@ -172,15 +178,30 @@ testTrees(
 
 Deno.test("lines of the intent log that are not entries are skipped", async () => {
   await using place = await temporaryDirectory();
-  const path = `${place.path}/notes`;
+  const path = `${place.path}/log`;
   const state = { type: "file", mode: 0o644, sizeBytes: 1, mtimeSeconds: 2, mtimeNanoseconds: 3, linkTarget: "" };
   const odd = [null, 1, "scratch", {}, [], [null], ["scratch", "a"], ["scratch", "a", null], ["other", "a", state]];
   const wrong = [...odd, ["home", 1, state], ["home", "a", { ...state, mode: "0" }], ["home", "a", {
     ...state,
     type: "x",
   }]];
-  const lines = [...wrong, ["source", "a", state], ["home", "a", state]].map((note) => JSON.stringify(note));
+  const lines = [...wrong, ["source", "a", state], ["home", "a", state]].map((entry) => JSON.stringify(entry));
   await Deno.writeTextFile(path, `${lines.join("\n")}\n["home","a",{"type":"fi`, { mode: 0o600 });
-  const notes = await readIntentLog(path);
-  assert.deepEqual([...notes], [["a", [{ side: "source", state }, { side: "source", state }]]]);
+  assert.deepEqual([...await readIntentLog(path)], [["a", [{ side: "source", state }, { side: "source", state }]]]);
+});
+
+Deno.test("the log that a killed process of an earlier version left is read, and removed with the new one", async () => {
+  await using directory = await temporaryDirectory();
+  const [path, earlier] = [`${directory.path}/.NAME.intent-log`, `${directory.path}/.NAME.notes`];
+  const state = { type: "file", mode: 0o644, sizeBytes: 1, mtimeSeconds: 2, mtimeNanoseconds: 3, linkTarget: "" };
+  const newer = { ...state, sizeBytes: 9 };
+  await Deno.writeTextFile(earlier, JSON.stringify(["scratch", "a", state]) + "\n", { mode: 0o600 });
+  assert.equal(await lastReceivingSide(path), "target");
+  await Deno.writeTextFile(path, JSON.stringify(["source", "a", newer]) + "\n", { mode: 0o600 });
+  assert.deepEqual([...await readIntentLog(path)], [
+    ["a", [{ side: "target", state }, { side: "source", state: newer }]],
+  ]);
+  assert.equal(await lastReceivingSide(path), "source");
+  await removeIntentLog(path);
+  assert.deepEqual(await Array.fromAsync(Deno.readDir(directory.path)), []);
 });

@@ -31,7 +31,7 @@ export async function makeScene(intent: Intent, { old, changes }: SceneScripts):
   const isNew = intent === "stage-new" || intent === "mirror";
   const { manifest } = isNew ? { manifest: undefined } : await transferTree(requestFor(home, scratch), testSystem());
   await shell(changes, from);
-  const updates = { intent: "stage-update", record: manifest, intentLog: `${root}/notes` } as const;
+  const updates = { intent: "stage-update", record: manifest, intentLog: `${root}/log` } as const;
   const request = {
     "stage-new": requestFor(from, to),
     "stage-update": requestFor(from, to, updates),

@@ -120,7 +120,7 @@ testTrees(
     await changeAll();
     const request = requestFor(scratch, home, {
       intent: "push",
-      intentLog: `${place.path}/notes`,
+      intentLog: `${place.path}/log`,
     });
     for (let turn = 0; turn < KILLS; turn++) {
       const end = await runAndKill(request, 120 + Math.random() * 600);

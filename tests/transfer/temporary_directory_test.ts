@@ -115,8 +115,8 @@ for (const engine of ["native", "rsync"] as const) {
     async () => {
       await using place = await temporaryDirectory();
       const [home, scratch] = [`${place.path}/home`, `${place.path}/scratch`];
-      const other = `${home}/${PLACE}/.euler-files-push.another-node.12-4026531836.0badcafe`;
-      const abandoned = `${home}/${PLACE}/.euler-files-push.another-node.13-4026531836.0badcafe`;
+      const other = `${home}/${PLACE}/.euler-files-incoming.another-node.12-4026531836.0badcafe`;
+      const abandoned = `${home}/${PLACE}/.euler-files-incoming.another-node.13-4026531836.0badcafe`;
       await shell(
         `mkdir -p ${scratch} ${other} ${abandoned}; echo x >${scratch}/x; echo half | tee ${other}/large-0 >${abandoned}/large-0
        touch -d '3 hours ago' ${other}; touch -d '2 days ago' ${abandoned}/large-0 ${abandoned}`,
