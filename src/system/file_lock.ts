@@ -2,6 +2,7 @@
 // system has no flock. Do not rely on it alone: a holder that pauses for too long is taken for dead, but may go on.
 import { CliError, messageOf, systemRefusalOf } from "../errors/errors.ts";
 import { acquireLease, type Lease, readLease, takeLease } from "./lease.ts";
+import { unlinkPath } from "../posix/make_file.ts";
 import { openOwnFile } from "./own_file.ts";
 import { holdLock } from "./held_lock.ts";
 import {
@@ -15,7 +16,7 @@ import {
 } from "./lock_holder.ts";
 import type { System } from "./system.ts";
 
-export { underLocks } from "./held_lock.ts";
+export { lockGoingWith, underLocks } from "./held_lock.ts";
 export {
   holderName,
   type HolderProgress,
@@ -77,11 +78,18 @@ export async function acquireLock(asked: LockRequest, system: System): Promise<L
       }
       const waitedFor = outcome === "held after a wait" ? { holder: await readHolder(request.path) } : undefined;
       const lease = await leaseIfPossible(request, system, startedAt);
+      // On nodes that do not share flocks the wait was for the lease, and its holder may have removed the lock file.
+      if (lease?.former !== undefined && !await isAt(request.path, ino)) {
+        await lease.release();
+        await giveBack();
+        continue;
+      }
       await noteHolder(file, system);
       return holdLock({
         ...{ kind: "flock", path: request.path, former: waitedFor ?? lease?.former },
         findTaker: async () => await isAt(request.path, ino) ? await lease?.findTaker() : request.path,
         beat: async () => await lease?.beat(),
+        removeFile: async () => await isAt(request.path, ino) ? await unlinkPath(request.path) : undefined,
         async release() {
           // Release the lease first: otherwise the next holder of the flock would find it and take us for killed.
           await lease?.release();

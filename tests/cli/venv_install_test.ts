@@ -91,7 +91,7 @@ testWithUv("if uv fails, its messages are shown once, and the exit code is 1", a
   const json = await world.run([...args, "--json"], { env });
   assert.deepEqual([json.code, json.json().error.kind], [1, "tool"]);
   assert.match(json.json().error.lines.join("\n"), /no-such-package was not found/);
-  assert.deepEqual(await namesIn(world.path("home/venvs")), [".env.lock"]);
+  assert.deepEqual(await namesIn(world.path("home/venvs")), []);
 });
 
 testWithUv("another Python version for an existing environment is an error, not ignored", async () => {
