@@ -8,7 +8,7 @@ import { withoutCredentials } from "../text/format.ts";
 import { jsonText } from "../text/json_text.ts";
 import { FAILING_STATEMENT, FRAME_END, FRAME_START } from "../shell/evaluated.ts";
 import { padTo, shortenMessage, textWidth, wrapText } from "../text/shorten.ts";
-import { type LastWords, MARKS, PLAIN_WORDS } from "../system/last_words.ts";
+import { ERROR_PLACEHOLDERS, PLAIN_OUTPUT, type WatchdogOutput } from "../system/watchdog_output.ts";
 import type { System } from "../system/system.ts";
 import { neutralLines, neutralText } from "./control_characters.ts";
 import { type ConfigureCommands, configureHints } from "./configured_commands.ts";
@@ -128,13 +128,15 @@ export class Output {
     this.#frame = "open";
   }
 
-  /** What belongs on both streams if the main thread cannot print an error (last_words.ts). */
-  lastWords(options: { readonly command: string | undefined; readonly evaluated: boolean }): LastWords {
-    const error = errorDocument(new CliError("file-system", MARKS.message, { hint: MARKS.hint }));
+  /** What belongs on both streams if the main thread cannot print an error (watchdog_output.ts). */
+  watchdogOutput(options: { readonly command: string | undefined; readonly evaluated: boolean }): WatchdogOutput {
+    const error = errorDocument(
+      new CliError("file-system", ERROR_PLACEHOLDERS.message, { hint: ERROR_PLACEHOLDERS.hint }),
+    );
     if (this.#audience === "json") {
       return { stdout: this.#documentText({ ok: false, command: options.command, error }), stderr: "" };
     }
-    const { stderr } = PLAIN_WORDS;
+    const { stderr } = PLAIN_OUTPUT;
     const end = this.#frame === "open" ? FRAME_END : "";
     return {
       stdout: options.evaluated && !this.#system.stdout.isTerminal ? `${end}${FAILING_STATEMENT}` : "",
@@ -143,8 +145,8 @@ export class Output {
   }
 
   /** The same once stdout has what this run says. */
-  wordsAfterAnswer(): LastWords {
-    return { ...this.lastWords({ command: undefined, evaluated: false }), stdout: "" };
+  watchdogOutputAfterAnswer(): WatchdogOutput {
+    return { ...this.watchdogOutput({ command: undefined, evaluated: false }), stdout: "" };
   }
 
   /** Removes the progress from the terminal. Call it before other text is written there. */

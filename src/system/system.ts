@@ -5,11 +5,10 @@ import type { Calls } from "../posix/calls.ts";
 import { decodeName } from "../posix/file_names.ts";
 import { type OutputStream, outputStream } from "./output_stream.ts";
 import { endBySignal, ignoreSignals } from "../posix/end_process.ts";
-import type { LastWords } from "./last_words.ts";
+import type { WatchdogOutput } from "./watchdog_output.ts";
 import { startWatchdog } from "./watchdog.ts";
 import { runSystemProgram } from "./system_program.ts";
 import { readTextStart } from "./text_start.ts";
-import { watchUncaught } from "./uncaught.ts";
 
 export type { OutputStream };
 
@@ -47,8 +46,8 @@ export interface System {
    * ending signal, that aborts `signal` as usual. Only the most recent taker is asked.
    */
   handOverSignals(taker: SignalTaker, during?: "own work" | "a program"): Disposable;
-  /** Sets what is written if the process ends while its main thread waits for a file server (last_words.ts). */
-  setLastWords?(words: () => LastWords): void;
+  /** Sets what is written if the process ends while its main thread waits for a file server (watchdog_output.ts). */
+  setWatchdogOutput?(words: () => WatchdogOutput): void;
   /** Nothing waits any more for the calls about this path: they do not end the run if they never return. */
   forgiveCalls?(path: string): void;
 }
@@ -187,7 +186,7 @@ function ignoredSignals(): (signal: EndingSignal | ForwardedSignal) => boolean {
 
 function endingSignals(
   env: Readonly<Record<string, string>>,
-): Pick<ProcessSystem, "signal" | "uncaught" | "handOverSignals" | "setLastWords" | "forgiveCalls" | "end"> {
+): Pick<ProcessSystem, "signal" | "uncaught" | "handOverSignals" | "setWatchdogOutput" | "forgiveCalls" | "end"> {
   const controller = new AbortController();
   const uncaught = new AbortController();
   const fail = (error: unknown) => {
@@ -258,7 +257,7 @@ function endingSignals(
       return controller.signal;
     },
     uncaught: uncaught.signal,
-    setLastWords: (words) => watchdog.setLastWords(words),
+    setWatchdogOutput: (words) => watchdog.setWatchdogOutput(words),
     forgiveCalls: (path) => watchdog.forgive(path),
     handOverSignals(taker, during = "own work") {
       listen();
@@ -278,4 +277,26 @@ function endingSignals(
       };
     },
   };
+}
+
+/**
+ * Calls `onUncaught` with each error that no code handles, and once with an error of its own when the event loop is empty although
+ * the work has not ended. By default the runtime prints such errors and ends the process, and a shell that evaluates the empty
+ * output continues as if nothing had failed.
+ */
+function watchUncaught(onUncaught: (error: unknown) => void): void {
+  globalThis.addEventListener("unhandledrejection", (event) => {
+    event.preventDefault();
+    onUncaught(event.reason);
+  });
+  globalThis.addEventListener("error", (event) => {
+    event.preventDefault();
+    onUncaught(event.error);
+  });
+  const listener = (event: Event) => {
+    globalThis.removeEventListener("beforeunload", listener);
+    event.preventDefault();
+    onUncaught(new Error("the work stopped before it was done"));
+  };
+  globalThis.addEventListener("beforeunload", listener);
 }

@@ -2,8 +2,8 @@
 // are made in the main thread, and if a file server dies at that moment, neither signals nor deadlines reach it any more.
 import type { Worker } from "node:worker_threads";
 import type { EndingSignal } from "../errors/errors.ts";
-import { type LastWords, PLAIN_WORDS } from "./last_words.ts";
-import { deadlineIn, LOOKS, silenceError } from "./silence.ts";
+import { PLAIN_OUTPUT, type WatchdogOutput } from "./watchdog_output.ts";
+import { deadlineIn, heartbeatIn, LOOKS, silenceError } from "./silence.ts";
 
 /** Words that the main thread writes and the watchdog reads, by their index. */
 export const WORDS = { takers: 0, programs: 1, stopping: 2, answered: 3 } as const;
@@ -13,6 +13,8 @@ export interface WatchdogStart {
   readonly seconds: number;
   /** The signals that end this process; others are ignored, as the parent has set it (nohup). */
   readonly signals: readonly EndingSignal[];
+  /** The time between two signs of life on stderr; 0: none. */
+  readonly heartbeatSeconds: number;
   readonly words: Int32Array<SharedArrayBuffer>;
   /** The moment from which the word `stopping` counts, in milliseconds since 1970. */
   readonly startedAt: number;
@@ -24,7 +26,7 @@ export function millisecondsSince(startedAt: number): number {
 }
 
 /** A message to the watchdog: what it writes if it ends the process, or a path whose calls nothing waits for any more. */
-export type WatchdogOrder = { readonly words: LastWords } | { readonly forgiven: string };
+export type WatchdogOrder = { readonly output: WatchdogOutput } | { readonly forgiven: string };
 
 /** A message of the watchdog: is the main thread alive, or a call that has not returned for so long. */
 export type WatchdogMessage = { readonly ping: number } | { readonly silent: string; readonly seconds: number };
@@ -51,7 +53,7 @@ export interface Watchdog {
   /** A signal is about to end the process. */
   stopping(): void;
   /** Sets what it writes if it ends the process because a call did not return; asked for when it starts. */
-  setLastWords(words: () => LastWords): void;
+  setWatchdogOutput(words: () => WatchdogOutput): void;
   /** Nothing waits any more for the calls about this path. */
   forgive(path: string): void;
 }
@@ -60,16 +62,17 @@ export interface Watchdog {
 export function startWatchdog({ env, signals, onStart, onSilent }: Watched): Watchdog {
   const seconds = deadlineIn(env);
   const startedAt = performance.timeOrigin + performance.now();
+  const heartbeatSeconds = heartbeatIn(env);
   const words = new Int32Array(new SharedArrayBuffer(Object.keys(WORDS).length * Int32Array.BYTES_PER_ELEMENT));
   let worker: Worker | undefined;
-  let lastWords = () => PLAIN_WORDS;
+  let output = () => PLAIN_OUTPUT;
   const forgiven: string[] = [];
   const start = async () => {
     const { Worker } = await import("node:worker_threads");
     // The bundle has it under this name beside the main file.
     const file = import.meta.url.endsWith(".ts") ? "./watchdog_worker.ts" : "./watchdog.js";
     worker = new Worker(new URL(file, import.meta.url), {
-      workerData: { seconds, signals, words, startedAt } satisfies WatchdogStart,
+      workerData: { seconds, signals, heartbeatSeconds, words, startedAt } satisfies WatchdogStart,
     });
     worker.unref();
     worker.on("message", (message: WatchdogMessage) => {
@@ -78,7 +81,7 @@ export function startWatchdog({ env, signals, onStart, onSilent }: Watched): Wat
     });
     // Without it the program works as well.
     worker.on("error", () => worker = undefined);
-    worker.postMessage({ words: lastWords() } satisfies WatchdogOrder);
+    worker.postMessage({ output: output() } satisfies WatchdogOrder);
     for (const path of forgiven) worker.postMessage({ forgiven: path } satisfies WatchdogOrder);
     onStart();
   };
@@ -90,9 +93,9 @@ export function startWatchdog({ env, signals, onStart, onSilent }: Watched): Wat
     },
     count: (what, more) => void Atomics.add(words, WORDS[what], more),
     stopping: () => void Atomics.store(words, WORDS.stopping, millisecondsSince(startedAt)),
-    setLastWords(told) {
-      lastWords = told;
-      worker?.postMessage({ words: lastWords() } satisfies WatchdogOrder);
+    setWatchdogOutput(told) {
+      output = told;
+      worker?.postMessage({ output: output() } satisfies WatchdogOrder);
     },
     forgive(path) {
       if (worker === undefined) forgiven.push(path);

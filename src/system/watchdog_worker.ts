@@ -2,9 +2,9 @@
 // thread itself is in such a call, it ends the process: after a signal, and when a call has not returned for too long.
 import { parentPort, workerData } from "node:worker_threads";
 import { endAtOnce, endBySignal } from "../posix/end_process.ts";
-import { filledWords, PLAIN_WORDS } from "./last_words.ts";
+import { filledOutput, PLAIN_OUTPUT } from "./watchdog_output.ts";
 import { outputStream } from "./output_stream.ts";
-import { LOOKS, silenceError } from "./silence.ts";
+import { HEARTBEAT, LOOKS, silenceError } from "./silence.ts";
 import { SilenceWatch } from "./silent_calls.ts";
 import { millisecondsSince, type WatchdogMessage, type WatchdogOrder, type WatchdogStart, WORDS } from "./watchdog.ts";
 
@@ -17,12 +17,12 @@ const SIGNAL_MILLISECONDS = MAIN_MILLISECONDS + 500;
 /** After it was told of a call that does not return, the main thread cleans up for 2 s. */
 const SILENCE_MILLISECONDS = 4500;
 
-const { seconds, signals, words, startedAt } = workerData as WatchdogStart;
+const { seconds, signals, heartbeatSeconds, words, startedAt } = workerData as WatchdogStart;
 const tell = (message: WatchdogMessage) => parentPort!.postMessage(message);
-let lastWords = PLAIN_WORDS;
+let output = PLAIN_OUTPUT;
 const watch = new SilenceWatch();
 parentPort!.on("message", (order: WatchdogOrder) => {
-  if ("words" in order) lastWords = order.words;
+  if ("output" in order) output = order.output;
   else watch.forgive(order.forgiven);
 });
 
@@ -53,7 +53,7 @@ function look(): void {
   const error = silenceError(waited.silent, waited.seconds);
   tell(waited);
   setTimeout(() => {
-    const written = filledWords(error, lastWords);
+    const written = filledOutput(error, output);
     for (const [stream, text] of [[Deno.stderr, written.stderr], [Deno.stdout, written.stdout]] as const) {
       outputStream(stream, () => {}).write(text);
     }
@@ -62,3 +62,8 @@ function look(): void {
 }
 
 const looking = seconds === 0 ? undefined : setInterval(look, seconds * 1000 / LOOKS);
+
+if (heartbeatSeconds > 0) {
+  const stderr = outputStream(Deno.stderr, () => {});
+  setInterval(() => stderr.write(`${HEARTBEAT}\n`), heartbeatSeconds * 1000);
+}

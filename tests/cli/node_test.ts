@@ -151,8 +151,8 @@ Deno.test("push --from node pushes what changed on the node to scratch and to th
   const run = await world.run(["push", "--from", "node", "--json"]);
   assert.equal(run.code, 0, run.stderr);
   assert.deepEqual(statuses(run.json()), ["HF_HOME node pushed", "HF_HOME scratch pushed"]);
-  for (const place of [SCRATCH, SOURCE]) {
-    assert.deepEqual(await readTree(world.path(place)), { "hub/a": "a1", "hub/new": "n", "top": "t1" });
+  for (const side of [SCRATCH, SOURCE]) {
+    assert.deepEqual(await readTree(world.path(side)), { "hub/a": "a1", "hub/new": "n", "top": "t1" });
   }
 });
 
@@ -268,4 +268,17 @@ Deno.test("a staged variable without a source is refused with the field's name",
   const run = await world.run(["sync"]);
   assert.equal(run.code, 2);
   assert.match(run.stderr, /vars\.HF_HOME\.source is missing/);
+});
+
+Deno.test("a process that is asked for signs of life gives them while it waits for another one", async () => {
+  await using world = await worldWithSource();
+  await world.run(["sync"]);
+  using lock = await Deno.open(world.path("scratch/.cache/euler-files/.HF_HOME.lock"), { write: true });
+  await lock.lock(true);
+  await using waiting = world.start(["sync", "--force"], {
+    env: { EULER_FILES_HEARTBEAT_SECONDS: "0.05" },
+  });
+  await waiting.seen('{"event":"alive"}\n{"event":"alive"}\n');
+  await lock.unlock();
+  assert.equal((await waiting.ended).code, 0);
 });

@@ -1,19 +1,19 @@
 // What the watchdog writes for the main thread: set before the first wait, and in the form that the streams have.
 import assert from "node:assert/strict";
 import { run } from "../../src/cli/run.ts";
-import { filledWords, type LastWords, PLAIN_WORDS } from "../../src/system/last_words.ts";
+import { filledOutput, PLAIN_OUTPUT, type WatchdogOutput } from "../../src/system/watchdog_output.ts";
 import type { System } from "../../src/system/system.ts";
 import { testSystem } from "../support/test_system.ts";
 
 const ERROR = { message: 'no "answer"', hint: "wait" };
 
 /** The words that are set while the request is read from standard input. */
-async function wordsWhileReading(argv: readonly string[]): Promise<LastWords> {
-  let told: () => LastWords = () => PLAIN_WORDS;
-  let seen: LastWords | undefined;
+async function wordsWhileReading(argv: readonly string[]): Promise<WatchdogOutput> {
+  let told: () => WatchdogOutput = () => PLAIN_OUTPUT;
+  let seen: WatchdogOutput | undefined;
   const system: System = {
     ...testSystem(),
-    setLastWords: (words) => told = words,
+    setWatchdogOutput: (words) => told = words,
     stdin: {
       isTerminal: false,
       readText() {
@@ -23,17 +23,17 @@ async function wordsWhileReading(argv: readonly string[]): Promise<LastWords> {
     },
   };
   assert.equal(await run([...argv, "--input-json", "-"], system), 2);
-  return filledWords(ERROR, seen!);
+  return filledOutput(ERROR, seen!);
 }
 
-Deno.test("while a sync reads its request, the last words stop a shell that evaluates the output", async () => {
+Deno.test("while a sync reads its request, the output stop a shell that evaluates the output", async () => {
   assert.deepEqual(await wordsWhileReading(["sync"]), {
     stdout: "false;\n",
     stderr: 'error: no "answer"\nhint: wait\n',
   });
 });
 
-Deno.test("with --json the last words are a document, with --progress json a line", async () => {
+Deno.test("with --json the output are a document, with --progress json a line", async () => {
   const document = await wordsWhileReading(["sync", "--json"]);
   assert.equal(document.stderr, "");
   const { ok, command, error } = JSON.parse(document.stdout);
