@@ -205,7 +205,10 @@ async function run(
     prepare,
     cleanUp: async () => await temporary?.remove(),
     adopted: temporary?.adopted ?? new Set(),
-    onDone: (files, sizeBytes) => counters.done(files, sizeBytes),
+    onDone(files, sizeBytes) {
+      counters.done(files, sizeBytes);
+      temporary?.moved();
+    },
   });
   if (reader !== undefined) reader.onDone = (files, sizeBytes) => runner.onDone(files, sizeBytes);
   try {
