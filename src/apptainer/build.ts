@@ -26,7 +26,7 @@ import { type ImageInputs, type ImageState, imageState, readImage } from "./inpu
 import { findLeftBehind, type LeftBehind } from "./left_behind.ts";
 import { isTaggedLayout, writeTaggedLayout } from "./oci_layout.ts";
 import { packLocked } from "./pack_locked.ts";
-import { findOwnFiles, hashOwnFiles } from "../venv/own_files.ts";
+import { type FileHashes, findOwnFiles, hashesOf } from "../venv/own_files.ts";
 import {
   type ImagePaths,
   type ImageRecord,
@@ -47,6 +47,7 @@ import {
 import { renderRequirements } from "./requirements.ts";
 import { refreshWrappers } from "./wrapped_image.ts";
 import { removeIfPresent } from "../system/existence.ts";
+import { readNamesOrNone } from "../posix/read_names.ts";
 
 /** What will be done for one image. */
 export interface BuildPlan {
@@ -99,7 +100,7 @@ export async function planBuild(
     "up to date": "nothing changed since it was built",
     "missing": "there is no image yet",
     "outdated": "its packages, base image or settings changed",
-    "edited": "files in it changed that no package brought, or that were edited since",
+    "edited": "files in it changed that no package brought, or that were edited or removed since",
     "unknown": "there is no record of what the image there was built from",
   };
   const action = state === "up to date" && mode === "if-needed" ? "skip" : "build";
@@ -124,7 +125,7 @@ async function buildState(
   system: System,
 ): Promise<ImageState | "edited"> {
   if (state !== "up to date" || mode === "force" || record?.own_files_hash === undefined) return state;
-  return hashOwnFiles(await findOwnFiles(venv.path, system)) === record.own_files_hash ? state : "edited";
+  return hashesOf(await findOwnFiles(venv.path, system)).own_files_hash === record.own_files_hash ? state : "edited";
 }
 
 /** The steps of a build, written out. Writes nothing; chooses a working directory by free space. */
@@ -210,9 +211,9 @@ export async function buildImage(
     await Deno.chmod(requirementsIn(steps.workspace), 0o644);
     if (isTaggedLayout(base)) await writeTaggedLayout(base, layoutIn(steps.workspace));
     await checkBasePython(plan.inputs, apptainer, temporary, held);
-    const ownFilesHash = await packInto(plan, steps, setting, audience.report, held);
+    const fileHashes = await packInto(plan, steps, setting, audience.report, held);
     const importWarnings = await executePlan(plan, steps, apptainer, audience, held);
-    await publish(plan, steps, { setting, lock, ownFilesHash }, held);
+    await publish(plan, steps, { setting, lock, fileHashes }, held);
     // The image has replaced the pack, and no record leads to that any more.
     if (recordOf(now.section, request.name)?.kind === "pack") await removeIfPresent(packFile(setting, request.name));
     await refreshWrappers(await loadSetting(request.configOption, held), request.name, audience.report, held);
@@ -228,19 +229,19 @@ export async function buildImage(
 /** Images that builds have not finished, each with the name of its process; those of an older version have no such name. */
 export async function unfinishedBuilds({ building }: Pick<ImagePaths, "building">): Promise<readonly string[]> {
   const [directory, prefix] = splitAbsolute(building);
-  const names = await Array.fromAsync(Deno.readDir(directory)).catch(() => []);
-  return names.filter(({ name }) => name === prefix || ownerOf(name, prefix) !== undefined)
-    .map(({ name }) => `${directory}/${name}`);
+  const names = [...(await readNamesOrNone(directory)).keys()];
+  return names.filter((name) => name === prefix || ownerOf(name, prefix) !== undefined)
+    .map((name) => `${directory}/${name}`);
 }
 
-/** Packs the environment, and returns the hash of its files that no package brought. */
+/** Packs the environment, and returns the hashes of its files. */
 async function packInto(
   { paths, inputs }: BuildPlan,
   { leftBehind, archive, files }: BuildSteps,
   setting: ImageSetting,
   report: Report,
   system: System,
-): Promise<string> {
+): Promise<FileHashes> {
   for (const warning of leftBehind.warnings) report({ type: "warning", subject: paths.name, ...warning });
   const { venv, containerPath } = inputs;
   const { copied } = leftBehind;
@@ -279,10 +280,10 @@ async function executePlan(
 async function publish(
   plan: BuildPlan,
   steps: BuildSteps,
-  { setting, lock, ownFilesHash }: {
+  { setting, lock, fileHashes }: {
     readonly setting: ImageSetting;
     readonly lock: Lock;
-    readonly ownFilesHash: string;
+    readonly fileHashes: FileHashes;
   },
   system: System,
 ): Promise<void> {
@@ -316,7 +317,7 @@ async function publish(
     built_at: system.now() / 1000,
     enabled: record?.enabled ?? true,
     inputs_hash: inputs.hash,
-    own_files_hash: ownFilesHash,
+    ...fileHashes,
     sif_sha256: sha256,
     sif_size_bytes: info.size,
     sif_modified_at: (info.mtime?.getTime() ?? 0) / 1000,

@@ -18,7 +18,7 @@ import { type Mksquashfs, mksquashfsMissing, squash } from "../tools/mksquashfs.
 import { stripeDirectory } from "../tools/lfs.ts";
 import type { Listener } from "../tools/streaming.ts";
 import { lockVenv, venvPath } from "../venv/base.ts";
-import { findOwnFiles, hashOwnFiles } from "../venv/own_files.ts";
+import { type FileHashes, findOwnFiles, hashesOf } from "../venv/own_files.ts";
 import type { InstalledPackage } from "../venv/packages.ts";
 import { type Environment, readAllPackages, readEnvironment } from "../venv/conda.ts";
 import { isRecorded, packHash } from "./inputs.ts";
@@ -48,8 +48,7 @@ export interface SquashPlan {
   readonly record: ImageRecord | undefined;
   /** Stands for the packages and the path. */
   readonly inputsHash: string;
-  /** Stands for the files that no package brought, or that were changed since. */
-  readonly ownFilesHash: string;
+  readonly fileHashes: FileHashes;
 }
 
 /** The file in a pack that says what it was made of. */
@@ -82,17 +81,17 @@ export async function planSquash(
   const file = packFile(setting, name);
   const packages = await readAllPackages(venv);
   const inputsHash = packHash(venv, packages);
-  const ownFilesHash = hashOwnFiles(await findOwnFiles(path, system));
+  const fileHashes = hashesOf(await findOwnFiles(path, system));
   const info = await Deno.stat(file).catch(() => undefined);
   const [action, reason] = info === undefined
     ? ["pack", "there is no pack yet"] as const
     : record === undefined || !isRecorded(info, record) || record.inputs_hash !== inputsHash ||
-        record.own_files_hash !== ownFilesHash
+        record.own_files_hash !== fileHashes.own_files_hash
     ? ["pack", "its packages or files changed"] as const
     : mode === "force"
     ? ["pack", "it was asked for"] as const
     : ["skip", "nothing changed since it was packed"] as const;
-  return { action, reason, name, venv, packages, file, record, inputsHash, ownFilesHash };
+  return { action, reason, name, venv, packages, file, record, inputsHash, fileHashes };
 }
 
 /**
@@ -147,7 +146,7 @@ export async function squashVenv(
     const directory = await Deno.realPath(plan.venv.path);
     await squash({ directory, file: building, added: { name: NOTE, from: note } }, tool, audience.listener, held);
     const after = await planSquash(setting, name, "force", held);
-    if (after.inputsHash !== plan.inputsHash || after.ownFilesHash !== plan.ownFilesHash) {
+    if (after.inputsHash !== plan.inputsHash || after.fileHashes.own_files_hash !== plan.fileHashes.own_files_hash) {
       throw new CliError("transfer", `Cannot pack "${name}": "${plan.venv.path}" changed while it was packed`, {
         hint: "end what writes to the environment, then pack again",
       });
@@ -170,13 +169,13 @@ export function withPrefix(setting: ImageSetting, name: string, prefix: Absolute
   return { ...setting, section: { ...setting.section, images: { ...setting.section.images, [name]: image } } };
 }
 
-function noteOf({ venv, packages, inputsHash, ownFilesHash }: SquashPlan): string {
+function noteOf({ venv, packages, inputsHash, fileHashes }: SquashPlan): string {
   const requirements = renderRequirements(venv, packages);
-  return `${JSON.stringify({ venv: venv.path, inputs: inputsHash, files: ownFilesHash, requirements })}\n`;
+  return `${JSON.stringify({ venv: venv.path, inputs: inputsHash, files: fileHashes.own_files_hash, requirements })}\n`;
 }
 
 async function publish(
-  { name, venv, packages, file, record, inputsHash, ownFilesHash }: SquashPlan,
+  { name, venv, packages, file, record, inputsHash, fileHashes }: SquashPlan,
   building: string,
   setting: ImageSetting,
   system: System,
@@ -201,7 +200,7 @@ async function publish(
     built_at: system.now() / 1000,
     enabled: record?.enabled ?? true,
     inputs_hash: inputsHash,
-    own_files_hash: ownFilesHash,
+    ...fileHashes,
     sif_sha256: sha256,
     sif_size_bytes: info.size,
     sif_modified_at: (info.mtime?.getTime() ?? 0) / 1000,

@@ -199,9 +199,9 @@ async function askWhat(request: Request, context: Context): Promise<Request> {
   const mode = request.mode ?? await prompt.select<PruneMode>({
     message: `What should be removed of "${imageName}"?`,
     options: [
-      { value: "both", label: "environment and image" },
       { value: "sif", label: "the image", hint: "the environment stays" },
       { value: "venv", label: "the environment", hint: "the image stays" },
+      { value: "both", label: "environment and image" },
     ],
   });
   const plan = await planPrune(setting, imageName, mode, system);

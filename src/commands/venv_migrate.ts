@@ -13,8 +13,7 @@ import { readConfigIfThere, resolveUvCache, resolveVenvBase } from "../venv/base
 import { removeRebuilt } from "../venv/carry.ts";
 import { kernelspecWarnings } from "../venv/kernelspecs.ts";
 import { planRebuild, rebuild, type RebuildRequest, type Rebuilt } from "../venv/rebuild.ts";
-import { FAILURE_SCHEMA, failureOf } from "../runs/failures.ts";
-import { differenceFailures } from "../runs/rebuild_failures.ts";
+import { differenceFailures, FAILURE_SCHEMA, failureOf } from "../runs/failures.ts";
 import { describeRebuild, REBUILD_ENTRIES } from "../venv/rebuild_answer.ts";
 import { listVenvs } from "../venv/venv.ts";
 

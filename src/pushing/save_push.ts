@@ -1,6 +1,6 @@
 // Saves what changed on a node to a directory of its own on scratch, without the variable lock: many nodes write at the same time,
 // and what has arrived survives the end of the job, also while another job works on the copy.
-import { CliError } from "../errors/errors.ts";
+import { CliError, messageOf } from "../errors/errors.ts";
 import { makeSelection, type Selection, withPaths } from "../filter/selection.ts";
 import { preparePrivateDirectory } from "../nodes/private_directory.ts";
 import {
@@ -12,9 +12,12 @@ import {
   writeSavedPush,
 } from "../nodes/saved_push.ts";
 import { layoutOf } from "../variables/layout.ts";
+import { syncFileSystem } from "../posix/durable.ts";
+import { splitAbsolute } from "../posix/file_names.ts";
 import { acquireLock, type Lock } from "../system/file_lock.ts";
 import { removeTree } from "../system/remove_tree.ts";
 import type { System } from "../system/system.ts";
+import { temporaryName } from "../system/temporary_name.ts";
 import type { EntryState } from "../transfer/entry.ts";
 import { prepareJobRunner } from "../transfer/job_runner.ts";
 import { lookAtPaths } from "../transfer/listing.ts";
@@ -91,15 +94,17 @@ async function save(
 ): Promise<void> {
   const changed = await lookAtAll(target, withDatabases(paths), system);
   const base = await readManifest(layoutOf(ofNode.cacheRoot, name).manifest);
-  await writeSavedPush(own.record, { savedAt: system.now() / 1000, target, changed, base });
+  const timeStep = await measureTimeStep(splitAbsolute(own.directory)[0], system);
+  await writeSavedPush(own.record, { savedAt: system.now() / 1000, target, changed, base, timeStep });
   try {
     await preparePrivateDirectory(own.directory, system.userId);
     await transferTree({
       ...{ from: target, to: own.directory, intent: "stage-new", depth: "look-at-all" },
-      ...{ engine: "native", extraArgs: [], record: undefined, top: "private" },
+      ...{ engine: "native", extraArgs: [], record: undefined, top: "private", durability: "durable" },
       ...limitOf(settings),
       selection: selectPaths(changed.keys()),
     }, system);
+    await syncSaved(own.directory, system);
   } catch (error) {
     // The node lives, and pushes without it: what is saved only takes space.
     if (error instanceof CliError) {
@@ -108,6 +113,23 @@ async function save(
     }
     throw error;
   }
+}
+
+async function measureTimeStep(root: string, system: System): Promise<number> {
+  const runner = await prepareJobRunner({ roots: [root] }, system);
+  try {
+    return (await runner.run("measureTraits", { root, name: temporaryName("probe", system.processId) })).timeStep;
+  } finally {
+    await runner[Symbol.asyncDispose]();
+  }
+}
+
+/** Waits until names and times are on the disk as well: a node may lose its power at the end of its job. Throws a CliError. */
+export async function syncSaved(directory: string, { calls }: Pick<System, "calls">): Promise<void> {
+  await syncFileSystem(directory, calls?.("waiting")).catch((error) => {
+    const text = `Cannot make sure that "${directory}" is on the disk: ${messageOf(error)}`;
+    throw new CliError("file-system", text, { cause: error });
+  });
 }
 
 /** The entries of paths of a tree, by path; paths that do not exist are left out. */

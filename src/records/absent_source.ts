@@ -4,6 +4,7 @@
 import { dirname } from "node:path/posix";
 import { defaultSource, PRESETS } from "../config/presets.ts";
 import { lstatIfPresent } from "../system/existence.ts";
+import { readNames } from "../posix/read_names.ts";
 
 /** The source, its variable's name and the environment. */
 export interface AbsentSourceRequest {
@@ -46,7 +47,7 @@ async function isMissingBelow(home: string, path: string): Promise<boolean> {
 }
 
 async function namesIn(directory: string): Promise<number> {
-  return (await Array.fromAsync(Deno.readDir(directory)).catch(() => [])).length;
+  return await readNames(directory).then(({ size }) => size, () => 0);
 }
 
 async function directoryAt(path: string): Promise<Deno.FileInfo | undefined> {

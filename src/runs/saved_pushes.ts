@@ -7,7 +7,7 @@ import type { StagingSettings, Variable } from "../variables/variable.ts";
 
 /**
  * The variables of which a node has saved something that is not merged. Only directories that a listing of the cache root has
- * named are looked at.
+ * named are looked at: if the kernel ended that listing with an error, the next command merges what is missing in it.
  */
 export async function savedVariables<Named extends Pick<Variable, "name">>(
   variables: readonly Named[],
@@ -33,10 +33,8 @@ export async function mergeBeforeSync(
 }
 
 async function hasRecords(directory: string): Promise<boolean> {
-  try {
-    for await (const { name } of Deno.readDir(directory)) if (name.endsWith(".push")) return true;
-  } catch (error) {
-    if (!(error instanceof Deno.errors.NotFound)) throw error;
-  }
-  return false;
+  // Usually there is no such directory, so our own calls, which take time to load, are loaded only here.
+  const { readNamesIfThere } = await import("../posix/read_names.ts");
+  const names = await readNamesIfThere(directory);
+  return [...names?.keys() ?? []].some((name) => name.endsWith(".push"));
 }

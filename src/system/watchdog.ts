@@ -14,7 +14,7 @@ export interface WatchdogStart {
   readonly words: Int32Array<SharedArrayBuffer>;
 }
 
-/** A message to the watchdog: what it writes to stdout if it ends the process, for {@linkcode lastWords}. */
+/** A message to the watchdog: what it writes to stdout if it ends the process, for {@linkcode watchdogOutput}. */
 export interface WatchdogOrder {
   readonly stdout: string;
 }
@@ -43,7 +43,7 @@ export interface Watchdog {
   /** A signal is about to end the process. */
   stopping(): void;
   /** Sets what it writes to stdout if it ends the process because a call did not return; asked for when it starts. */
-  setLastWords(stdout: () => string): void;
+  setWatchdogOutput(stdout: () => string): void;
 }
 
 /** Starts it half a second from now. Neither the timer nor the Worker keeps the process alive. */
@@ -78,7 +78,7 @@ export function startWatchdog({ env, onStart, onSilent }: Watched): Watchdog {
     },
     count: (what, more) => void Atomics.add(words, WORDS[what], more),
     stopping: () => void Atomics.store(words, WORDS.stopping, 1),
-    setLastWords(text) {
+    setWatchdogOutput(text) {
       stdout = text;
       worker?.postMessage({ stdout: stdout() } satisfies WatchdogOrder);
     },

@@ -3,7 +3,7 @@
 import { parentPort, workerData } from "node:worker_threads";
 import { type EndingSignal, SIGNAL_EXIT_CODES } from "../errors/errors.ts";
 import { endAtOnce, endBySignal } from "../posix/end_process.ts";
-import { lastWords } from "./last_words.ts";
+import { watchdogOutput } from "./watchdog_output.ts";
 import { outputStream } from "./output_stream.ts";
 import { HEARTBEAT, LOOKS, silenceError } from "./silence.ts";
 import { SilenceWatch } from "./silent_calls.ts";
@@ -45,7 +45,7 @@ function look(): void {
   clearInterval(looking);
   tell({ silent: silent.path });
   setTimeout(() => {
-    const written = lastWords(silenceError(silent.path, seconds), stdout);
+    const written = watchdogOutput(silenceError(silent.path, seconds), stdout);
     for (const [stream, text] of [[Deno.stderr, written.stderr], [Deno.stdout, written.stdout]] as const) {
       outputStream(stream, () => {}).write(text);
     }

@@ -179,7 +179,7 @@ async function run(
     ...(request.linkFiles === undefined ? {} : { linkFiles: request.linkFiles }),
     temporary: temporary?.path ?? "directly",
     keep: request.intent === "push" ? "content" : "copy",
-    durability: request.intent === "push" ? "durable" : "fast",
+    durability: request.intent === "push" ? "durable" : request.durability ?? "fast",
     owners: system.userId === 0 ? "same" : "own",
     ...(reader === undefined ? {} : { largeForm: reader.form }),
     ...(packed?.head.directoryAttributes === "none" ? { directoryAttributes: "none" as const } : {}),

@@ -3,6 +3,7 @@ import { type AbsolutePath, joinPath } from "../config/paths.ts";
 import { CliError, messageOf } from "../errors/errors.ts";
 import { removeTree } from "../system/remove_tree.ts";
 import { venvPath } from "./base.ts";
+import { directoriesIn } from "../system/existence.ts";
 
 /** The target of a removal. */
 export interface VenvTarget {
@@ -38,11 +39,8 @@ export async function findRemovable(base: AbsolutePath, name: string): Promise<V
 /** The environments inside this one, which would be removed too, by their names. */
 export async function innerVenvs(path: AbsolutePath): Promise<string[]> {
   const names: string[] = [];
-  for await (const entry of Deno.readDir(path)) {
-    if (!entry.isDirectory) continue;
-    if (await Deno.lstat(`${joinPath(path, entry.name)}/pyvenv.cfg`).then(() => true, () => false)) {
-      names.push(entry.name);
-    }
+  for (const name of await directoriesIn(path)) {
+    if (await Deno.lstat(`${joinPath(path, name)}/pyvenv.cfg`).then(() => true, () => false)) names.push(name);
   }
   return names.sort();
 }
