@@ -68,7 +68,7 @@ function refuse(cacheRoot: string, listed: Listed | CliError): CacheRootFacts {
 }
 
 // With Deno.readDir, since each start of a job lists here, and our own calls take time to load. A name that is missing in a list
-// which the kernel ends with an error is looked at before it is used (checkOwnNames).
+// which the kernel ends with an error is looked at before it is used (checkOwnNames), and a saved push is merged next time.
 async function listRoot(cacheRoot: string): Promise<Listed | CliError> {
   const planted: string[] = [];
   const saved: string[] = [];

@@ -263,8 +263,11 @@ testWithUv(
     await using venvWorld = await makeVenvWorld();
     const { world } = venvWorld;
     assert.equal((await venvWorld.run("venv", "migrate", "venvs/a", "work/a")).code, 0);
+    // A run that was killed at that moment left its list.
+    await world.writeTree("home/work", { ".a.requirements.txt": "alpha==1.0\n" });
     const again = await venvWorld.run("venv", "migrate", "venvs/a", "work/a", "--delete-source", "--json");
     assert.deepEqual([again.code, again.json().deleted_source], [0, true], again.stdout);
+    assert.ok(!(await namesIn(world.path("home/work"))).includes(".a.requirements.txt"));
     assert.equal((await world.exec(world.path("home/work/a/bin/alpha"), [])).stdout, "alpha 1.0\n");
     const uninstalled = await world.exec(world.path("bin/uv"), [
       ...["pip", "uninstall", "--python", world.path("home/work/a"), "alpha"],
