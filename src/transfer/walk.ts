@@ -23,7 +23,7 @@ import { EMPTIED, LOST, lostNames, NOTHING_LOST, UNMOUNTED, withoutNames, withRe
 import { withoutWritesThroughLinks } from "./behind_links.ts";
 import { countMarks, withoutMarks } from "./racy.ts";
 import { hasAllNames, hasSameEntries } from "./unchanged.ts";
-import { namesWithOtherContents, planDatabases } from "./walk_contents.ts";
+import { lookAtContents, planDatabases } from "./walk_contents.ts";
 import { type LoggedNames, loggedState } from "./intent_log.ts";
 import { decodeName, joinName, splitLast } from "../posix/file_names.ts";
 
@@ -260,7 +260,7 @@ class Walk {
     const hasMarks = block !== undefined && countMarks(block.content, "either") > 0;
     const sides = { directory, from, to, recordOf, fromSelf: self("from"), toSelf: self("to"), excluded, hasMarks };
     const isResumed = (name: string) => noted(name) !== undefined;
-    const facts = { ...sides, isResumed, differs: await namesWithOtherContents(sides, this.request, this.runner) };
+    const facts = { ...sides, isResumed, ...await lookAtContents(sides, this.request, this.runner) };
     const isEntered = (name: string) =>
       this.request.selection?.roleOf(joinName(directory, name), "directory") === "entered";
     const decided = decideDirectory({ ...facts, isEntered }, this.request.rules);
@@ -269,7 +269,7 @@ class Walk {
       ? withoutWritesThroughLinks(decided, isBehindLink, recordOf)
       : decided;
     const whole = this.#withExcludedRecords(withRecordsOf(allowed, lost, recordOf), excluded);
-    const plan = await planDatabases(whole, { from, to, recordOf }, this.request, this.runner);
+    const plan = await planDatabases(whole, facts, this.request, this.runner);
     this.runner.expect(from.length, "list");
     this.#tellOutsideLinks(directory, listed.from);
     if (this.#sourceSide === "from") this.#tellMounts(directory, from, self("from"));
