@@ -69,7 +69,7 @@ export interface Kept {
     | "in the way"
     /** The SQLite database changed on both sides: the file itself, or another file of it, or only one side has a log. */
     | "part of a database that changed there"
-    /** A program has the SQLite database open on the receiving side. */
+    /** A program has the database open on the receiving side. */
     | "in use there"
     /** Staging followed a link of the source, and a push does not write through it. */
     | "a link at the source";
