@@ -57,8 +57,9 @@ export interface WalkRequest {
 export interface UnchangedDirectory {
   readonly directory: string;
   readonly block: ManifestBlock;
-  /** The directory itself at the sending side. */
+  /** The directory itself at the sending side, and at the receiving side where it was looked at. */
   readonly self: Entry | undefined;
+  readonly there?: Entry | undefined;
   /** Its files with several names: one of them may get a new name elsewhere, and then all names move together. */
   readonly linked: readonly Entry[];
 }
@@ -67,10 +68,7 @@ export interface UnchangedDirectory {
 export interface WalkReceiver {
   /** `there`: the entries of the receiving side. */
   onPlan(plan: DirectoryPlan, there: readonly Entry[]): Promise<void> | void;
-  /**
-   * A directory that is as recorded at the sending side and has all its names at the receiving side. Only names are compared,
-   * because changes on the receiving side would be kept anyway. Without this callback, everything is compared.
-   */
+  /** Only names are compared, since changes on the receiving side would be kept. Without this callback, all is compared. */
   readonly onUnchanged?: (unchanged: UnchangedDirectory) => void;
   /** Which names take part, with what selected links lead to; called first. */
   readonly onSelection?: (selection: Selection | undefined) => void;
@@ -197,7 +195,7 @@ class Walk {
     if (isOtherRoot) return false;
     this.#tellOutsideLinks(directory, from);
     this.#tellMounts(directory, from.directories, self);
-    this.receiver.onUnchanged?.({ directory, block, self, linked: from.linked });
+    this.receiver.onUnchanged?.({ directory, block, self, there, linked: from.linked });
     for (const entry of from.directories) {
       this.#queue.push({ directory: joinName(directory, entry.name), from: entry, to: "unseen" });
     }
