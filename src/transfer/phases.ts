@@ -31,10 +31,11 @@ const POINTING_DIRECTORY = new RegExp(`${REFERENCES.source}|\\.(dist-info|egg-in
 /**
  * Files that refer to other files: an index or a description beside data (`dataset_info.json`, `model.safetensors.index.json`,
  * the `.json` beside a download, the `.nbi` beside numba's `.nbc`), Go's lists of versions, cargo's mark of a complete crate,
- * the references and the current commit of a Git repository (gitrepository-layout(5)).
+ * the references and the current commit of a Git repository (gitrepository-layout(5)), kagglehub's mark of a complete version,
+ * ModelScope's list of a model's files.
  */
 const POINTING_FILE =
-  /\.(json|nbi|ziphash|rkyv|http|rev)$|^(index|list|RECORD|METADATA|\.cargo-ok|packed-refs|HEAD|FETCH_HEAD)$/;
+  /\.(json|nbi|ziphash|rkyv|http|rev|complete|msc)$|^(index|list|RECORD|METADATA|\.cargo-ok|packed-refs|HEAD|FETCH_HEAD)$/;
 
 /** Names that programs give to files of a database with values of its own beside it (diskcache, LMDB). */
 const DATABASE_NAME = /\.(db|sqlite3?|mdb)$/;
