@@ -27,7 +27,7 @@ import { Removals } from "./removals.ts";
 import { PARTIAL_DIRECTORY } from "./own_names.ts";
 import type { StayingNames } from "./staying_names.ts";
 import type { UnchangedDirectory } from "./walk.ts";
-import { isNewerThanWalk, NEWER_REASON, refersToLater, type WalkTimes } from "./written_meanwhile.ts";
+import { isNewerThanWalk, NEWER_REASON, refersToLater, type WalkTimes, walkTimes } from "./written_meanwhile.ts";
 
 /** How a transfer is executed. */
 export interface ExecutionRequest {
@@ -81,7 +81,7 @@ export class Execution {
     this.#pool = new Pool(batchesAtOnce(mover.kind, runner), (error) => this.#stop.abort(error));
     this.#batch = new Batch(mover.kind);
     const { temporary } = settings;
-    this.#times = { startSeconds: roots.walkStartSeconds, now: system.now };
+    this.#times = walkTimes(roots.walkStartSeconds, system.now);
     this.#publishing = temporary === "directly" ? undefined : new Publishing({
       ...{
         settings: { ...settings, temporary },
