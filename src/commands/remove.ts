@@ -129,7 +129,7 @@ async function leftOnScratch({ cacheRoot }: ResolvedConfig, name: string): Promi
   return left.sort();
 }
 
-/** The command that removes them. `clean` checks that everything is pushed; a redirected directory is never pushed. */
+/** The command that removes what is left of a variable. `clean` checks that everything is pushed; a redirected directory is never pushed. */
 function removeCommand({ cacheRoot }: ResolvedConfig, name: string, left: readonly string[]): string | null {
   const redirected = redirectedTarget(cacheRoot, name);
   const commands = [
