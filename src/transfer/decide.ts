@@ -1,5 +1,6 @@
 // Decides what to do in one directory, from the entries of both sides and the record of the last transfer. Pure.
 import { type Entry, type EntryState, isDamaged, isNewer, sameContent, sameMode, sameTime } from "./entry.ts";
+import type { Kept } from "./kept_names.ts";
 import { markedIfRacy, type RacySide } from "./racy.ts";
 import type { FileSystemTraits } from "./traits.ts";
 
@@ -47,32 +48,6 @@ export interface DecisionRules {
   readonly resumedSinceSeconds?: number;
   /** `private`: no program uses the receiving side yet, so differences there are left from a killed transfer. */
   readonly receivingSide: "private" | "live";
-}
-
-/** A name on the receiving side that is left alone. */
-export interface Kept {
-  readonly name: string;
-  readonly reason:
-    | "changed there"
-    | "changed on both sides"
-    /** Staging without a record: the copy is newer than the source. */
-    | "newer there"
-    /** Pushing without a record: the source is newer than the copy. */
-    | "newer at the source"
-    | "deleted there"
-    | "gone at the source, changed there"
-    | "damaged"
-    /** Found by staging, which compares contents: a file is only the beginning of the other side's, and not recorded. */
-    | "truncated"
-    /** Perhaps the same: the contents could not be compared, and there is no record. */
-    | "not compared"
-    | "in the way"
-    /** The SQLite database changed on both sides: the file itself, or another file of it, or only one side has a log. */
-    | "part of a database that changed there"
-    /** A program has the database open on the receiving side. */
-    | "in use there"
-    /** Staging followed a link of the source, and a push does not write through it. */
-    | "a link at the source";
 }
 
 /** One name of a file that has several. */
@@ -234,8 +209,9 @@ function decideFile(
   }
   if (to === undefined) {
     const deletedThere = rules.policy === "push" && base !== undefined && same(from, base);
-    if (deletedThere) keep(draft, from.name, "deleted there", base);
-    else bring(draft, from);
+    if (!deletedThere) return bring(draft, from);
+    draft.kept.push({ name: from.name, reason: "deleted there", from });
+    draft.records.push([from.name, base]);
     return;
   }
   const onlySourceChanged = rules.policy === "push" && base !== undefined && same(from, base);
