@@ -103,7 +103,7 @@ testUnless(
     const { program, libraries } = SQUASHFUSE!;
     const wrapped = `LD_LIBRARY_PATH='${libraries}' exec '${program}' "$@"`;
     await world.fakeProgram("squashfuse", `#!/bin/sh\necho $$ > '${world.path("tmp/server")}'\n${wrapped}\n`);
-    const script = "tool; trap 'echo got; exit 9' USR1; echo ready; for i in $(seq 200); do sleep 0.05; done";
+    const script = "tool; trap 'echo got; exit 9' USR1; echo ready; for i in $(seq 1200); do sleep 0.05; done";
     await using job = world.start(["venv", "run", "env", "--", "bash", "-c", script]);
     await job.seen("ready");
     job.kill("SIGUSR1");
