@@ -2,6 +2,7 @@
 // however it ends, and an existing image stays as it was until the rename.
 import { splitAbsolute } from "../posix/file_names.ts";
 import { editConfig } from "../config/config_edit.ts";
+import { imageEdits } from "../config/image_record.ts";
 import type { AbsolutePath } from "../config/paths.ts";
 import { CliError, messageOf } from "../errors/errors.ts";
 import type { Report } from "../contract/events.ts";
@@ -10,7 +11,7 @@ import { stripeDirectory } from "../tools/lfs.ts";
 import type { Listener } from "../tools/streaming.ts";
 import { readUmask } from "../posix/calls.ts";
 import { syncPath } from "../posix/durable.ts";
-import { acquireLock, holderText, type Lock, underLocks } from "../system/file_lock.ts";
+import { acquireLock, holderText, type Lock, lockGoingWith, underLocks } from "../system/file_lock.ts";
 import { writeFileAtomically } from "../system/atomic_file.ts";
 import { refuseSharedDirectory } from "../system/trusted_path.ts";
 import { sweepDirectory } from "../system/sweep.ts";
@@ -26,7 +27,7 @@ import { type ImageInputs, type ImageState, imageState, readImage } from "./inpu
 import { findLeftBehind, type LeftBehind } from "./left_behind.ts";
 import { isTaggedLayout, writeTaggedLayout } from "./oci_layout.ts";
 import { packLocked } from "./pack_locked.ts";
-import { findOwnFiles, hashOwnFiles } from "../venv/own_files.ts";
+import { type FileHashes, findOwnFiles, hashesOf } from "../venv/own_files.ts";
 import {
   type ImagePaths,
   type ImageRecord,
@@ -47,6 +48,7 @@ import {
 import { renderRequirements } from "./requirements.ts";
 import { refreshWrappers } from "./wrapped_image.ts";
 import { removeIfPresent } from "../system/existence.ts";
+import { readNamesOrNone } from "../posix/read_names.ts";
 
 /** What will be done for one image. */
 export interface BuildPlan {
@@ -99,7 +101,7 @@ export async function planBuild(
     "up to date": "nothing changed since it was built",
     "missing": "there is no image yet",
     "outdated": "its packages, base image or settings changed",
-    "edited": "files in it changed that no package brought, or that were edited since",
+    "edited": "files in it changed that no package brought, or that were edited or removed since",
     "unknown": "there is no record of what the image there was built from",
   };
   const action = state === "up to date" && mode === "if-needed" ? "skip" : "build";
@@ -124,7 +126,7 @@ async function buildState(
   system: System,
 ): Promise<ImageState | "edited"> {
   if (state !== "up to date" || mode === "force" || record?.own_files_hash === undefined) return state;
-  return hashOwnFiles(await findOwnFiles(venv.path, system)) === record.own_files_hash ? state : "edited";
+  return hashesOf(await findOwnFiles(venv.path, system)).own_files_hash === record.own_files_hash ? state : "edited";
 }
 
 /** The steps of a build, written out. Writes nothing; chooses a working directory by free space. */
@@ -175,7 +177,7 @@ export async function buildImage(
   await Deno.mkdir(setting.sifStore, { recursive: true, mode: 0o700 });
   await refuseSharedDirectory(setting.sifStore, system.userId);
   await stripeDirectory(setting.sifStore, system);
-  await using lock = await acquireLock({
+  const acquired = await acquireLock({
     path: plan.paths.lock,
     deadlineSeconds: setting.config.lock_timeout_seconds,
     deadlineSetting: "lock_timeout_seconds",
@@ -187,6 +189,7 @@ export async function buildImage(
         text: `waiting: it is being built ${holderText(holder, system)}`,
       }),
   }, system);
+  await using lock = lockGoingWith(acquired, plan.paths.sif);
   await sweepDirectory(setting.sifStore);
   // Another job may have built it while we waited.
   const now = await loadSetting(request.configOption, system);
@@ -210,9 +213,9 @@ export async function buildImage(
     await Deno.chmod(requirementsIn(steps.workspace), 0o644);
     if (isTaggedLayout(base)) await writeTaggedLayout(base, layoutIn(steps.workspace));
     await checkBasePython(plan.inputs, apptainer, temporary, held);
-    const ownFilesHash = await packInto(plan, steps, setting, audience.report, held);
+    const fileHashes = await packInto(plan, steps, setting, audience.report, held);
     const importWarnings = await executePlan(plan, steps, apptainer, audience, held);
-    await publish(plan, steps, { setting, lock, ownFilesHash }, held);
+    await publish(plan, steps, { setting, lock, fileHashes }, held);
     // The image has replaced the pack, and no record leads to that any more.
     if (recordOf(now.section, request.name)?.kind === "pack") await removeIfPresent(packFile(setting, request.name));
     await refreshWrappers(await loadSetting(request.configOption, held), request.name, audience.report, held);
@@ -228,19 +231,19 @@ export async function buildImage(
 /** Images that builds have not finished, each with the name of its process; those of an older version have no such name. */
 export async function unfinishedBuilds({ building }: Pick<ImagePaths, "building">): Promise<readonly string[]> {
   const [directory, prefix] = splitAbsolute(building);
-  const names = await Array.fromAsync(Deno.readDir(directory)).catch(() => []);
-  return names.filter(({ name }) => name === prefix || ownerOf(name, prefix) !== undefined)
-    .map(({ name }) => `${directory}/${name}`);
+  const names = [...(await readNamesOrNone(directory)).keys()];
+  return names.filter((name) => name === prefix || ownerOf(name, prefix) !== undefined)
+    .map((name) => `${directory}/${name}`);
 }
 
-/** Packs the environment, and returns the hash of its files that no package brought. */
+/** Packs the environment, and returns the hashes of its files. */
 async function packInto(
   { paths, inputs }: BuildPlan,
   { leftBehind, archive, files }: BuildSteps,
   setting: ImageSetting,
   report: Report,
   system: System,
-): Promise<string> {
+): Promise<FileHashes> {
   for (const warning of leftBehind.warnings) report({ type: "warning", subject: paths.name, ...warning });
   const { venv, containerPath } = inputs;
   const { copied } = leftBehind;
@@ -279,10 +282,10 @@ async function executePlan(
 async function publish(
   plan: BuildPlan,
   steps: BuildSteps,
-  { setting, lock, ownFilesHash }: {
+  { setting, lock, fileHashes }: {
     readonly setting: ImageSetting;
     readonly lock: Lock;
-    readonly ownFilesHash: string;
+    readonly fileHashes: FileHashes;
   },
   system: System,
 ): Promise<void> {
@@ -316,12 +319,12 @@ async function publish(
     built_at: system.now() / 1000,
     enabled: record?.enabled ?? true,
     inputs_hash: inputs.hash,
-    own_files_hash: ownFilesHash,
+    ...fileHashes,
     sif_sha256: sha256,
     sif_size_bytes: info.size,
     sif_modified_at: (info.mtime?.getTime() ?? 0) / 1000,
   };
-  await editConfig(setting.configPath, [{ path: ["apptainer", "images", paths.name], value: entry }], system);
+  await editConfig(setting.configPath, imageEdits(paths.name, entry), system);
 }
 
 /** A store that others may read is for sharing: its images get the modes that the umask leaves. */

@@ -1,24 +1,34 @@
 // What changed in an environment and its settings since its image was built, from the files beside the image.
 import { readTextFileIfThere } from "../system/atomic_file.ts";
+import type { System } from "../system/system.ts";
+import { findChangedSince, ownPaths } from "../venv/own_files.ts";
 import { type DefinedSettings, readDefinition } from "./definition.ts";
 import type { ImageInputs } from "./inputs.ts";
 import { isTaggedLayout } from "./oci_layout.ts";
 import { readRequirements, renderRequirements } from "./requirements.ts";
-import { type ImagePaths, type ImageSetting, recordOf } from "./setting.ts";
+import { type ImagePaths, type ImageRecord, type ImageSetting, recordOf } from "./setting.ts";
 
-/** What can differ: `other` is the rest, of which nothing is recorded. */
-export const DIFFERENCES = ["package", "python", "base_image", "container_venv_path", "post_lines", "other"] as const;
+/** What can differ: `files` were added, edited or removed by hand; `other` is the rest, of which nothing is recorded. */
+export const DIFFERENCES = [
+  "package",
+  "python",
+  "base_image",
+  "container_venv_path",
+  "post_lines",
+  "files",
+  "other",
+] as const;
 
 /** One difference. */
 export interface Difference {
   readonly what: typeof DIFFERENCES[number];
-  /** Of a package. */
+  /** Of a package; of a file, its path in the environment. */
   readonly name: string | null;
   readonly built: string | null;
   readonly now: string | null;
 }
 
-/** Finds them, for an image that is outdated: never none. */
+/** Finds the differences of an image that is outdated: at least one. */
 export async function findDifferences(
   setting: ImageSetting,
   paths: ImagePaths,
@@ -30,6 +40,24 @@ export async function findDifferences(
     ...(isPack ? [] : await settingDifferences(setting, paths, inputs)),
   ];
   return found.length > 0 ? found : [{ what: "other", name: null, built: null, now: null }];
+}
+
+/**
+ * Which files of an environment were changed by hand since its image was built; none if the image has them as they are. A file is
+ * named if its status changed since then. If there is none to name (a file was removed, or an older one was moved here), the only
+ * difference has no name.
+ */
+export async function findFileDifferences(
+  record: ImageRecord | undefined,
+  venvPath: string,
+  system: System,
+): Promise<Difference[]> {
+  const own = record === undefined ? undefined : await findChangedSince(record, venvPath, system);
+  if (record === undefined || own === undefined) return [];
+  const builtSeconds = Math.floor(record.built_at);
+  const touched = ownPaths(own).filter((path) => (own.statuses.get(path)?.changedSeconds ?? 0) >= builtSeconds);
+  const names = touched.length === 0 ? [null] : touched;
+  return names.map((name) => ({ what: "files", name, built: null, now: null }));
 }
 
 async function packageDifferences(
@@ -83,6 +111,9 @@ function changed(
 export function differenceText({ what, name, built, now }: Difference): string {
   if (what === "other") return "files of packages, build_args or the file of the base image";
   if (what === "post_lines") return "post_lines";
+  if (what === "files") {
+    return name === null ? "files were added, edited or removed by hand" : `${name} changed by hand`;
+  }
   const subject = name ?? what.replace("python", "Python");
   if (built === null) return `+ ${subject} ${now}`;
   return now === null ? `- ${subject} ${built}` : `${subject} ${built} → ${now}`;

@@ -4,7 +4,7 @@ import type { Report } from "../contract/events.ts";
 import type { Lock } from "../system/file_lock.ts";
 import type { System } from "../system/system.ts";
 import { lockVenv } from "../venv/base.ts";
-import { findOwnFiles, hashOwnFiles } from "../venv/own_files.ts";
+import { type FileHashes, findOwnFiles, hashesOf } from "../venv/own_files.ts";
 import { type ImageInputs, readInputs } from "./inputs.ts";
 import { packVenv, type PackVenvRequest } from "./pack_venv.ts";
 import type { ImagePaths, ImageSetting } from "./setting.ts";
@@ -18,19 +18,20 @@ export interface LockedPacking {
 }
 
 /**
- * Packs it, and returns the hash of its files that no package brought. Throws a CliError `transfer` if its packages or files are
+ * Packs it, and returns the hashes of its files. Throws a CliError `transfer` if its packages or files are
  * not those of the plan, or change meanwhile; `locked` if an installation goes on for too long.
  */
 export async function packLocked(
   { setting, paths, inputs, packing }: LockedPacking,
   report: Report,
   system: System,
-): Promise<string> {
+): Promise<FileHashes> {
   await using _lock = await lockIfAllowed(packing, setting, report, system);
   const before = await findOwnFiles(inputs.venv.path, system);
   await packVenv(packing, report, system);
-  const [hash, after] = [hashOwnFiles(before), hashOwnFiles(await findOwnFiles(inputs.venv.path, system))];
-  if (hash === after && (await readInputs(setting, paths, system)).hash === inputs.hash) return hash;
+  const [hashes, after] = [hashesOf(before), hashesOf(await findOwnFiles(inputs.venv.path, system))];
+  const isSame = hashes.own_files_hash === after.own_files_hash;
+  if (isSame && (await readInputs(setting, paths, system)).hash === inputs.hash) return hashes;
   throw new CliError("transfer", `Cannot build "${paths.name}": "${inputs.venv.path}" changed while it was packed`, {
     hint: "end what writes to the environment, then build again",
   });

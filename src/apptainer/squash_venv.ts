@@ -1,13 +1,14 @@
 // `venv pack`: an environment as one squashfs file that is mounted at the environment's own path. No container is built, no path
 // rewritten and no right needed; Apptainer binds it over the path, squashfuse mounts it, unsquashfs unpacks it.
 import { editConfig } from "../config/config_edit.ts";
+import { imageEdits } from "../config/image_record.ts";
 import type { AbsolutePath } from "../config/paths.ts";
 import { CliError } from "../errors/errors.ts";
 import type { Report } from "../contract/events.ts";
 import { syncPath } from "../posix/durable.ts";
 import { splitAbsolute } from "../posix/file_names.ts";
 import { hashFile } from "../system/checksum.ts";
-import { acquireLock, holderText, underLocks } from "../system/file_lock.ts";
+import { acquireLock, holderText, lockGoingWith, underLocks } from "../system/file_lock.ts";
 import { writeFileAtomically } from "../system/atomic_file.ts";
 import { sweepDirectory } from "../system/sweep.ts";
 import type { System } from "../system/system.ts";
@@ -18,7 +19,7 @@ import { type Mksquashfs, mksquashfsMissing, squash } from "../tools/mksquashfs.
 import { stripeDirectory } from "../tools/lfs.ts";
 import type { Listener } from "../tools/streaming.ts";
 import { lockVenv, venvPath } from "../venv/base.ts";
-import { findOwnFiles, hashOwnFiles } from "../venv/own_files.ts";
+import { type FileHashes, findOwnFiles, hashesOf } from "../venv/own_files.ts";
 import type { InstalledPackage } from "../venv/packages.ts";
 import { type Environment, readAllPackages, readEnvironment } from "../venv/conda.ts";
 import { isRecorded, packHash } from "./inputs.ts";
@@ -48,8 +49,7 @@ export interface SquashPlan {
   readonly record: ImageRecord | undefined;
   /** Stands for the packages and the path. */
   readonly inputsHash: string;
-  /** Stands for the files that no package brought, or that were changed since. */
-  readonly ownFilesHash: string;
+  readonly fileHashes: FileHashes;
 }
 
 /** The file in a pack that says what it was made of. */
@@ -82,17 +82,17 @@ export async function planSquash(
   const file = packFile(setting, name);
   const packages = await readAllPackages(venv);
   const inputsHash = packHash(venv, packages);
-  const ownFilesHash = hashOwnFiles(await findOwnFiles(path, system));
+  const fileHashes = hashesOf(await findOwnFiles(path, system));
   const info = await Deno.stat(file).catch(() => undefined);
   const [action, reason] = info === undefined
     ? ["pack", "there is no pack yet"] as const
     : record === undefined || !isRecorded(info, record) || record.inputs_hash !== inputsHash ||
-        record.own_files_hash !== ownFilesHash
+        record.own_files_hash !== fileHashes.own_files_hash
     ? ["pack", "its packages or files changed"] as const
     : mode === "force"
     ? ["pack", "it was asked for"] as const
     : ["skip", "nothing changed since it was packed"] as const;
-  return { action, reason, name, venv, packages, file, record, inputsHash, ownFilesHash };
+  return { action, reason, name, venv, packages, file, record, inputsHash, fileHashes };
 }
 
 /**
@@ -121,12 +121,13 @@ export async function squashVenv(
   await stripeDirectory(setting.sifStore, system);
   const deadlineSeconds = setting.config.lock_timeout_seconds;
   const wait = (text: string) => audience.report({ type: "note", subject: name, text });
-  await using lock = await acquireLock({
+  const acquired = await acquireLock({
     path: `${setting.sifStore}/.${name}.lock`,
     deadlineSeconds,
     deadlineSetting: "lock_timeout_seconds",
     onWait: (holder) => wait(`waiting: it is being packed ${holderText(holder, system)}`),
   }, system);
+  await using lock = lockGoingWith(acquired, first.file);
   await sweepDirectory(setting.sifStore);
   await using venvLock = await lockVenv(first.venv.path, deadlineSeconds, system, wait);
   const held = underLocks(underLocks(system, lock), venvLock);
@@ -147,7 +148,7 @@ export async function squashVenv(
     const directory = await Deno.realPath(plan.venv.path);
     await squash({ directory, file: building, added: { name: NOTE, from: note } }, tool, audience.listener, held);
     const after = await planSquash(setting, name, "force", held);
-    if (after.inputsHash !== plan.inputsHash || after.ownFilesHash !== plan.ownFilesHash) {
+    if (after.inputsHash !== plan.inputsHash || after.fileHashes.own_files_hash !== plan.fileHashes.own_files_hash) {
       throw new CliError("transfer", `Cannot pack "${name}": "${plan.venv.path}" changed while it was packed`, {
         hint: "end what writes to the environment, then pack again",
       });
@@ -170,13 +171,13 @@ export function withPrefix(setting: ImageSetting, name: string, prefix: Absolute
   return { ...setting, section: { ...setting.section, images: { ...setting.section.images, [name]: image } } };
 }
 
-function noteOf({ venv, packages, inputsHash, ownFilesHash }: SquashPlan): string {
+function noteOf({ venv, packages, inputsHash, fileHashes }: SquashPlan): string {
   const requirements = renderRequirements(venv, packages);
-  return `${JSON.stringify({ venv: venv.path, inputs: inputsHash, files: ownFilesHash, requirements })}\n`;
+  return `${JSON.stringify({ venv: venv.path, inputs: inputsHash, files: fileHashes.own_files_hash, requirements })}\n`;
 }
 
 async function publish(
-  { name, venv, packages, file, record, inputsHash, ownFilesHash }: SquashPlan,
+  { name, venv, packages, file, record, inputsHash, fileHashes }: SquashPlan,
   building: string,
   setting: ImageSetting,
   system: System,
@@ -201,10 +202,10 @@ async function publish(
     built_at: system.now() / 1000,
     enabled: record?.enabled ?? true,
     inputs_hash: inputsHash,
-    own_files_hash: ownFilesHash,
+    ...fileHashes,
     sif_sha256: sha256,
     sif_size_bytes: info.size,
     sif_modified_at: (info.mtime?.getTime() ?? 0) / 1000,
   };
-  await editConfig(setting.configPath, [{ path: ["apptainer", "images", name], value: entry }], system);
+  await editConfig(setting.configPath, imageEdits(name, entry), system);
 }

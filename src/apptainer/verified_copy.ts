@@ -6,6 +6,7 @@ import { hasOwnerEnded, ownedName, ownerOf } from "../system/temporary_name.ts";
 import type { Writer } from "../transfer/adopted.ts";
 import { copyLargeFile } from "../transfer/copy_large_file.ts";
 import { SourceChanged } from "../transfer/large_copy.ts";
+import { readNamesOrNone } from "../posix/read_names.ts";
 
 /** What to copy. */
 export interface CopyRequest {
@@ -79,9 +80,9 @@ export async function unfinishedCopies(target: string): Promise<readonly string[
 async function findUnfinished(target: string): Promise<{ readonly path: string; readonly writer: Writer }[]> {
   const [directory, prefix] = splitAbsolute(partialPath(target));
   const found: { path: string; writer: Writer }[] = [];
-  const entries = await Array.fromAsync(Deno.readDir(directory)).catch(() => []);
+  const names = [...(await readNamesOrNone(directory)).keys()];
   // A process that was killed between two renames left a journal without its copy.
-  for (const name of new Set(entries.map(({ name }) => name.replace(/\.parts$/, "")))) {
+  for (const name of new Set(names.map((name) => name.replace(/\.parts$/, "")))) {
     const owner = ownerOf(name, prefix);
     if (owner === undefined && name !== prefix) continue;
     const hasEnded = owner === undefined || await hasOwnerEnded(owner);

@@ -9,6 +9,7 @@ import type { System } from "../system/system.ts";
 import { temporaryBeside } from "../system/temporary_name.ts";
 import { listSome, shellWord } from "../text/format.ts";
 import type { ImageRecord } from "./setting.ts";
+import { readNamesIfThere } from "../posix/read_names.ts";
 
 /** What the wrappers of one image start. */
 export interface WrappedImage {
@@ -33,7 +34,7 @@ export interface WrapperPlan {
   readonly unchanged: readonly string[];
   /** Wrappers of this image whose program is gone. */
   readonly stale: readonly string[];
-  /** Programs whose name a file that is no wrapper of this image has. */
+  /** Programs whose names are taken by files that are no wrappers of this image. */
   readonly foreign: readonly string[];
 }
 
@@ -95,12 +96,11 @@ export async function planWrappers(
 async function ownWrappers(directory: string, image: string): Promise<Map<string, string>> {
   const found = new Map<string, string>();
   try {
-    for await (const { name, isFile } of Deno.readDir(directory)) {
-      const text = isFile ? await readOwn(`${directory}/${name}`) : undefined;
+    for (const [name, kind] of await readNamesIfThere(directory) ?? []) {
+      const text = kind === "f" ? await readOwn(`${directory}/${name}`) : undefined;
       if (text !== undefined && isWrapperOf(image, text)) found.set(name, text);
     }
   } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return found;
     throw new CliError("file-system", `Cannot read "${directory}": ${messageOf(error)}`, { cause: error });
   }
   return new Map([...found].sort(([one], [other]) => one < other ? -1 : 1));

@@ -8,7 +8,7 @@ import { withoutCredentials } from "../text/format.ts";
 import { jsonText } from "../text/json_text.ts";
 import { FAILING_STATEMENT, FRAME_END, FRAME_START } from "../shell/evaluated.ts";
 import { padTo, shortenMessage, textWidth, wrapText } from "../text/shorten.ts";
-import { MARKS } from "../system/last_words.ts";
+import { ERROR_PLACEHOLDERS } from "../system/watchdog_output.ts";
 import type { System } from "../system/system.ts";
 import { neutralLines, neutralText } from "./control_characters.ts";
 import { type ConfigureCommands, configureHints } from "./configured_commands.ts";
@@ -128,10 +128,10 @@ export class Output {
     this.#frame = "open";
   }
 
-  /** What belongs on stdout, with places for message and hint, if the main thread cannot print an error (last_words.ts). */
-  lastWords(options: { readonly command: string | undefined; readonly evaluated: boolean }): string {
+  /** The text for stdout, with placeholders, if the main thread cannot print an error (watchdog_output.ts). */
+  watchdogOutput(options: { readonly command: string | undefined; readonly evaluated: boolean }): string {
     if (this.#audience === "json") {
-      const error = new CliError("file-system", MARKS.message, { hint: MARKS.hint });
+      const error = new CliError("file-system", ERROR_PLACEHOLDERS.message, { hint: ERROR_PLACEHOLDERS.hint });
       return this.#documentText({ ok: false, command: options.command, error: errorDocument(error) });
     }
     if (!options.evaluated || this.#system.stdout.isTerminal) return "";

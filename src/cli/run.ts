@@ -118,7 +118,7 @@ async function runTarget(target: Target, stage: Stage, output: Output, system: S
     ? {}
     : fieldsFromJson(command, await (await import("./input_json.ts")).readInputJson(options.inputJson, system));
   if (command.framed && !options.json && !system.stdout.isTerminal) output.openFrame();
-  system.setLastWords?.(() => output.lastWords(stage));
+  system.setWatchdogOutput?.(() => output.watchdogOutput(stage));
   let request = buildRequest(command, fromJson, given);
   const context = await contextFor({ ...options, asks: command.ask !== undefined }, output, system);
   if (context.interactive && command.ask !== undefined) request = await command.ask(request, context);
@@ -126,7 +126,7 @@ async function runTarget(target: Target, stage: Stage, output: Output, system: S
   await lateRejections();
   system.signal.throwIfAborted();
   // From now on stdout has what this run says.
-  system.setLastWords?.(() => "");
+  system.setWatchdogOutput?.(() => "");
   output.answer(command, answer, request);
   return answer.exit_code ?? (answer.ok ? 0 : 1);
 }

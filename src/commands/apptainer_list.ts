@@ -2,7 +2,13 @@
 import * as v from "valibot";
 import { bytesOf, roundSeconds, secondsOf, timeOf } from "../contract/answer_fields.ts";
 import { type Answer, defineCommand } from "../contract/command.ts";
-import { type Difference, DIFFERENCES, differenceText, findDifferences } from "../apptainer/differences.ts";
+import {
+  type Difference,
+  DIFFERENCES,
+  differenceText,
+  findDifferences,
+  findFileDifferences,
+} from "../apptainer/differences.ts";
 import { imageFreshness, observeImage } from "../apptainer/image_sync.ts";
 import { imageState, readInputs } from "../apptainer/inputs.ts";
 import { imagePathsOf, type ImageSetting, loadSetting, recordOf } from "../apptainer/setting.ts";
@@ -27,7 +33,10 @@ const image = v.object({
   differences: v.pipe(
     v.array(v.object({
       what: v.picklist(DIFFERENCES),
-      name: v.pipe(v.nullable(v.string()), v.description("The package")),
+      name: v.pipe(
+        v.nullable(v.string()),
+        v.description("The package, or the path of a file that was changed by hand"),
+      ),
       built: v.nullable(v.string()),
       now: v.nullable(v.string()),
     })),
@@ -117,7 +126,9 @@ async function stateOf(
   try {
     const inputs = await readInputs(setting, paths, system);
     const state = await imageState(paths, record, inputs);
-    return { state, differences: state === "outdated" ? await findDifferences(setting, paths, inputs) : [] };
+    if (state === "outdated") return { state, differences: await findDifferences(setting, paths, inputs) };
+    const differences = state === "up to date" ? await findFileDifferences(record, inputs.venv.path, system) : [];
+    return { state: differences.length > 0 ? "outdated" : state, differences };
   } catch (error) {
     if (!(error instanceof CliError)) throw error;
     const state = await imageState(paths, record, undefined);

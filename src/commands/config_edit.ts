@@ -10,6 +10,7 @@ import { CliError } from "../errors/errors.ts";
 import { shellWord } from "../text/format.ts";
 import { writeFileAtomically } from "../system/atomic_file.ts";
 import { openInEditor } from "../tools/editor.ts";
+import { readNamesOrNone } from "../posix/read_names.ts";
 
 /** Opens a copy in the editor, checks it and replaces the file with it. */
 export const configEdit = defineCommand({
@@ -78,7 +79,7 @@ async function draftOf(path: AbsolutePath, text: string): Promise<AbsolutePath> 
 async function otherDrafts(path: AbsolutePath, draft: AbsolutePath): Promise<string[]> {
   const slash = path.lastIndexOf("/");
   const [directory, name] = [path.slice(0, slash) || "/", path.slice(slash + 1)];
-  const names = await Array.fromAsync(Deno.readDir(directory), (entry) => entry.name).catch(() => []);
+  const names = [...(await readNamesOrNone(directory)).keys()];
   return names.filter((one) => one.startsWith(`${name}.draft-`) && one.endsWith(".json"))
     .map((one) => `${directory}/${one}`).filter((one) => one !== draft).sort();
 }

@@ -12,6 +12,7 @@ import { isConflict } from "../staging/kept_warnings.ts";
 import { planPush } from "../pushing/push.ts";
 import { redirectedTarget } from "../nodes/redirect.ts";
 import { stagingSettings } from "../variables/variable.ts";
+import { readNamesOrNone } from "../posix/read_names.ts";
 
 const FIELDS = {
   name: text("The managed variable", {
@@ -118,15 +119,9 @@ async function refuseUnpushed(name: string, context: Context): Promise<ResolvedC
 /** The copy, the files kept aside from it, and the directory of a redirected variable, as far as they exist. */
 async function leftOnScratch({ cacheRoot }: ResolvedConfig, name: string): Promise<string[]> {
   const left: string[] = [];
-  try {
-    for await (const entry of Deno.readDir(cacheRoot)) {
-      const isCopy = entry.name === name || entry.name.startsWith(`${name}.replaced-`);
-      if (isCopy || entry.name === `.${name}.partial` || entry.name === `.${name}.from`) {
-        left.push(`${cacheRoot}/${entry.name}`);
-      }
-    }
-  } catch (error) {
-    if (!(error instanceof Deno.errors.NotFound || error instanceof Deno.errors.PermissionDenied)) throw error;
+  for (const entry of (await readNamesOrNone(cacheRoot)).keys()) {
+    const isCopy = entry === name || entry.startsWith(`${name}.replaced-`);
+    if (isCopy || entry === `.${name}.partial` || entry === `.${name}.from`) left.push(`${cacheRoot}/${entry}`);
   }
   const redirected = redirectedTarget(cacheRoot, name);
   if (await Deno.lstat(redirected).then(() => true, () => false)) left.push(redirected);

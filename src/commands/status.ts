@@ -5,10 +5,12 @@ import { flag, list, type RequestOf } from "../contract/fields.ts";
 import { formatSize } from "../text/format.ts";
 import { pooledMap } from "../system/pool.ts";
 import { savedWarnings, unsettledFiles } from "../nodes/saved.ts";
-import { cutOffWarnings } from "../pushing/merge_saved.ts";
+import { cutOffWarnings } from "../pushing/cut_off.ts";
 import { readStagedNodes } from "../nodes/staged_nodes.ts";
 import { redirectedTarget } from "../nodes/redirect.ts";
-import { stagingSettings } from "../variables/variable.ts";
+import { knownError } from "../errors/errors.ts";
+import { type StagingSettings, stagingSettings, type Variable } from "../variables/variable.ts";
+import type { System } from "../system/system.ts";
 import { openManagedVariables } from "../runs/managed_variables.ts";
 import { unfinishedMigrations } from "../migration/unfinished.ts";
 import { detailsOf } from "../status/details.ts";
@@ -90,10 +92,8 @@ async function runStatus(request: StatusRequest, context: Context): Promise<Stat
     for (const { text, hint, subject } of await overviewWarnings(overview, settings)) {
       warn({ text, ...(hint === undefined ? {} : { hint }) }, subject);
     }
-    const { name, target } = overview.variable;
-    const saved = await unsettledFiles(resolved.cacheRoot, name, "left out", system);
-    for (const warning of savedWarnings(name, target, saved)) warn(warning, name);
-    for (const warning of await cutOffWarnings({ variable: overview.variable, settings }, system)) warn(warning, name);
+    const { name } = overview.variable;
+    for (const warning of await nodeWarnings(overview.variable, settings, system)) warn(warning, name);
   }
   const looked = { rows: overviews.map(({ status }) => status), env: system.env };
   const rowsOf = (isMeant: (variable: ResolvedVariable) => boolean) =>
@@ -127,4 +127,21 @@ async function runStatus(request: StatusRequest, context: Context): Promise<Stat
     },
     warnings,
   };
+}
+
+/** The warnings about what nodes have saved. What cannot be looked at is one of them, since the rest of the answer is true. */
+async function nodeWarnings(
+  variable: Variable,
+  settings: StagingSettings,
+  system: System,
+): Promise<readonly { readonly text: string; readonly hint?: string }[]> {
+  const { name, target } = variable;
+  try {
+    const saved = await unsettledFiles(settings.cacheRoot, name, "left out", system);
+    return [...savedWarnings(name, target, saved), ...await cutOffWarnings({ variable, settings }, system)];
+  } catch (error) {
+    const known = knownError("Cannot look at what nodes have saved", error);
+    if (known === undefined) throw error;
+    return [{ text: known.message, ...(known.hint === undefined ? {} : { hint: known.hint }) }];
+  }
 }

@@ -6,14 +6,14 @@ import type { ConfigFile } from "../config/config_file.ts";
 import { type AbsolutePath, joinPath, resolvePath, toAbsolutePath } from "../config/paths.ts";
 import { CliError, knownError } from "../errors/errors.ts";
 import { flag, flagOff, list, type RequestOf, text } from "../contract/fields.ts";
+import { isDirectory } from "../system/existence.ts";
 import { listSome } from "../text/format.ts";
 import { commandLine } from "../shell/quote.ts";
 import { findUv, type Uv, uvMissing } from "../tools/uv.ts";
-import { readConfigIfThere, resolveUvCache, resolveVenvBase } from "../venv/base.ts";
+import { defaultUvCache, readConfigIfThere, resolveUvCache, resolveVenvBase } from "../venv/base.ts";
 import { kernelspecWarnings } from "../venv/kernelspecs.ts";
 import { planRebuild, rebuild, type Rebuilt } from "../venv/rebuild.ts";
-import { type Failure, FAILURE_SCHEMA, failureOf } from "../runs/failures.ts";
-import { differenceFailures } from "../runs/rebuild_failures.ts";
+import { differenceFailures, type Failure, FAILURE_SCHEMA, failureOf } from "../runs/failures.ts";
 import { describeRebuild, REBUILD_ENTRIES, type RebuildAnswer } from "../venv/rebuild_answer.ts";
 import {
   type CacheCopy,
@@ -34,7 +34,7 @@ const fields = {
     variable: "VENV_DIR",
   }),
   newVenvBase: text("Where they are to be", { ...DIRECTORY, required: true }),
-  oldUvCacheDir: text("Where uv's cache is; the configured one or $UV_CACHE_DIR if not given", {
+  oldUvCacheDir: text("Where uv's cache is; the configured one, $UV_CACHE_DIR or uv's default if not given", {
     ...DIRECTORY,
     variable: "UV_CACHE_DIR",
   }),
@@ -76,6 +76,7 @@ const answer = v.object({
   config_updates: v.array(v.object({ field: v.string(), value: v.string() })),
   shell_exports: v.pipe(v.record(v.string(), v.string()), v.description("What to set in start-up files")),
   deleted_old: v.boolean(),
+  would_delete: v.pipe(v.array(v.string()), v.description("In a dry run: the directories that a run would delete")),
   deleted: v.pipe(v.array(v.string()), v.description("The directories that were removed")),
   errors: v.array(v.string()),
   failures: v.array(FAILURE_SCHEMA),
@@ -116,7 +117,7 @@ export default defineCommand({
       );
     }
     const config = await readConfigIfThere(context.configOption, system);
-    const paths = resolvePaths(request, config, context);
+    const paths = await resolvePaths(request, config, context);
     await checkPaths(paths);
     const { moved, left } = await selectVenvs(paths.oldBase, request.envs, request.excludeEnvs);
     const uv = await findUv(system, true);
@@ -168,6 +169,7 @@ export default defineCommand({
       environments,
       config_updates: updates,
       shell_exports: { UV_CACHE_DIR: paths.newCache, VENV_DIR: paths.newBase },
+      would_delete: request.dryRun ? await wouldDelete(paths, request, environments) : [],
       deleted_old: old.removed.length > 0 && old.errors.length === 0,
       deleted: old.removed,
       errors: allErrors,
@@ -186,7 +188,10 @@ export default defineCommand({
         `${style.bold(style.cyan("hint:"))} move away what you need; \`${hint}\` deletes it with these files\n`
       ),
     );
-    const removed = answer.deleted.map((path) => `removed ${path}\n`);
+    const removed = [
+      ...answer.would_delete.map((path) => `would remove ${path}\n`),
+      ...answer.deleted.map((path) => `removed ${path}\n`),
+    ];
     const exports = Object.entries(answer.shell_exports).map(([name, value]) =>
       `  export ${commandLine([`${name}=${value}`])}\n`
     );
@@ -195,7 +200,11 @@ export default defineCommand({
   },
 });
 
-function resolvePaths(request: Request, config: ConfigFile | undefined, { system }: Context): StorePaths {
+async function resolvePaths(
+  request: Request,
+  config: ConfigFile | undefined,
+  { system }: Context,
+): Promise<StorePaths> {
   const { env, cwd } = system;
   const needed = (value: string | undefined, label: string) => {
     if (value !== undefined) return resolvePath(value, env, cwd, { label, kind: "usage" });
@@ -217,13 +226,15 @@ function resolvePaths(request: Request, config: ConfigFile | undefined, { system
     switchedFrom("uv_cache_dir", newCache, config, env),
   ];
   const oldBase = resolveVenvBase({ option: request.oldVenvBase, config }, system);
-  const oldCache = configured ?? fromEnvironment;
+  const oldCache = configured ?? fromEnvironment ?? await defaultUvCache(system);
+  // An earlier run saved its new place, and nothing named an old one.
+  const isInPlace = request.oldUvCacheDir === undefined && switchedCache === undefined && oldCache === newCache;
   const isSwitched = switchedCache !== undefined && resolveUvCache(undefined, config, system) === newCache &&
     (oldCache === newCache || oldCache === switchedCache);
   return {
     oldBase: oldBase === newBase ? switchedBase ?? oldBase : oldBase,
     newBase,
-    oldCache: isSwitched ? switchedCache : oldCache,
+    oldCache: isSwitched ? switchedCache : isInPlace ? undefined : oldCache,
     newCache,
     cacheState: isSwitched ? "switched" : "to copy",
   };
@@ -273,6 +284,16 @@ async function moveAll(
   return { environments, errors, failures, safe };
 }
 
+/** The environments that are replaced or moved, and the old cache. */
+async function wouldDelete(
+  { oldCache }: StorePaths,
+  { deleteOld, skipCacheCopy }: Request,
+  environments: readonly RebuildAnswer[],
+): Promise<string[]> {
+  const isCacheDeleted = deleteOld && !skipCacheCopy && oldCache !== undefined && await isDirectory(oldCache);
+  return [...environments.flatMap(({ would_delete }) => would_delete), ...(isCacheDeleted ? [oldCache] : [])];
+}
+
 function ownFilesOf(request: Request): "keep" | "delete" {
   return request.deleteOwnFiles ? "delete" : "keep";
 }
@@ -316,7 +337,9 @@ async function moveOne(
   const audience = { listener: { terminal: context.sharesTerminal, hear }, report };
   const outcome = request.dryRun ? undefined : await rebuild(plan, rebuilding, uv, audience, system);
   const commands = plan.commands.map((args) => commandLine([uv.program, ...args]));
-  const document = describeRebuild(plan, rebuilding, outcome, { commands, deletedSource: false });
+  const document = describeRebuild(plan, rebuilding, outcome, {
+    ...{ commands, deletedSource: false, deleteSource: request.deleteOld },
+  });
   for (const text of document.warnings) report({ type: "warning", subject: name, text });
   const kernels = await kernelspecWarnings([rebuilding.source], rebuilding.target, system.env);
   for (const warning of kernels) report({ type: "warning", subject: name, ...warning });
@@ -337,9 +360,7 @@ function updatesOf(
   };
   return [
     ...(isSaved.cache ? [] : [{ field: "uv_cache_dir", value: paths.newCache }]),
-    ...(config.config.apptainer === undefined || left.length > 0 || isSaved.base
-      ? []
-      : [{ field: "apptainer.venv_base", value: paths.newBase }]),
+    ...(left.length > 0 || isSaved.base ? [] : [{ field: "apptainer.venv_base", value: paths.newBase }]),
   ];
 }
 
@@ -350,9 +371,11 @@ async function saveUpdates(
   { system }: Context,
 ): Promise<void> {
   const edits: ConfigEdit[] = updates.map(({ field, value }) => ({ path: field.split("."), value }));
+  // The record of what moved; a cache that did not exist has not.
   for (const { field, value } of updates) {
     const name = field.split(".").at(-1)!;
-    const old = name === "venv_base" ? paths.oldBase : paths.oldCache ?? "";
+    const old = name === "venv_base" ? paths.oldBase : paths.oldCache;
+    if (old === undefined) continue;
     const entry = { old_path: old, new_path: value, migrated_at: system.now() / 1000, field_name: name };
     edits.push({ path: ["migrations", -1], value: entry });
   }

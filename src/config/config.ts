@@ -1,11 +1,11 @@
 // What `~/.euler-files.json` may hold: one schema that is the type, the check and the JSON Schema at once. Pure.
 // Every object lets unknown fields through: a later version may have written them, and they must survive.
 import * as v from "valibot";
+import { faultOfPattern } from "../filter/rule_text.ts";
 import { jsonObject } from "./json_object.ts";
-import { APPTAINER_SCHEMA, IMAGE_SCHEMA } from "./apptainer_schema.ts";
+import { APPTAINER_SCHEMA, IMAGE_DETAILS_SCHEMA, IMAGE_SCHEMA } from "./apptainer_schema.ts";
 import { VARIABLE_NAME } from "./names.ts";
 import { reasonAgainstVariable } from "./reserved_variables.ts";
-import { PATTERNS } from "./patterns.ts";
 import { EMPTY_LOCKS, presetExcludes } from "./presets.ts";
 import { contradictingExports } from "./extra_exports.ts";
 import { faultOfRsyncArgs } from "./rsync_extra_args.ts";
@@ -18,6 +18,15 @@ export const CONFIG_VERSION = 1;
 const text = v.string("must be text");
 const path = v.pipe(text, v.nonEmpty("must not be empty"));
 const flag = v.boolean("must be true or false");
+
+/** Patterns as rsync reads them, without `+` or `-` before them; each is checked by itself. */
+const PATTERNS = v.array(
+  v.pipe(
+    v.string("must be a pattern"),
+    v.check((pattern) => faultOfPattern(pattern) === undefined, (issue) => faultOfPattern(issue.input) ?? ""),
+  ),
+  "must be a list of patterns",
+);
 const seconds = v.number("must be a number of seconds");
 
 /** Each variable is compared with each other, which is slow for many; real configurations have far fewer. */
@@ -300,6 +309,7 @@ const KNOWN_FIELDS = {
   variable: Object.keys(VARIABLE_FIELDS.entries),
   apptainer: Object.keys(APPTAINER_SCHEMA.entries),
   image: Object.keys(IMAGE_SCHEMA.entries),
+  details: Object.keys(IMAGE_DETAILS_SCHEMA.entries),
   migration: Object.keys(MIGRATION_SCHEMA.entries),
 };
 
@@ -319,10 +329,28 @@ export function listUnknownFields(value: unknown): { path: (string | number)[]; 
   for (const [name, entry] of Object.entries(asObject(apptainer.images))) {
     look(entry, KNOWN_FIELDS.image, ["apptainer", "images", name]);
   }
+  for (const [name, entry] of Object.entries(asObject(apptainer.image_details))) {
+    look(entry, KNOWN_FIELDS.details, ["apptainer", "image_details", name]);
+  }
   if (Array.isArray(config.migrations)) {
     config.migrations.forEach((entry, index) => look(entry, KNOWN_FIELDS.migration, ["migrations", index]));
   }
   return found;
+}
+
+/** The fields that the object at a path can have; undefined if it is of another kind, or holds names that users choose. */
+export function listFieldsAt(path: readonly (string | number)[]): readonly string[] | undefined {
+  const kinds: Readonly<Record<string, readonly string[]>> = {
+    "": KNOWN_FIELDS.file,
+    "vars.*": KNOWN_FIELDS.variable,
+    "apptainer": KNOWN_FIELDS.apptainer,
+    "apptainer.images.*": KNOWN_FIELDS.image,
+    "apptainer.image_details.*": KNOWN_FIELDS.details,
+    "migrations.*": KNOWN_FIELDS.migration,
+  };
+  const last = path.length - 1;
+  const general = path.map((part, index) => index > 0 && index === last ? "*" : part).join(".");
+  return kinds[general];
 }
 
 function asObject(value: unknown): Record<string, unknown> {

@@ -29,6 +29,7 @@ import { type Journal, writeJournal } from "./journal.ts";
 import { isLockFile } from "./locks.ts";
 import { type CopyPlan, planRewrites, resumeCommand } from "./plan.ts";
 import { applyRewrites, rewrittenPaths } from "./rewrites.ts";
+import { readNames } from "../posix/read_names.ts";
 
 /** The largest number of passes over a directory in which files change, until one pass finds nothing. */
 const PASSES = 4;
@@ -198,8 +199,7 @@ async function rewrite(plan: CopyPlan, transfer: TransferPlan, journal: Journal)
 
 /** Removes leases: a lease's heartbeat shows that its holder runs; a copied lease would only make others wait. */
 async function removeLeases(directory: string): Promise<void> {
-  const entries = await Array.fromAsync(Deno.readDir(directory));
-  for (const { name } of entries) {
+  for (const name of (await readNames(directory)).keys()) {
     if (isLockFile(name) && name.endsWith(".lease")) await Deno.remove(`${directory}/${name}`).catch(() => {});
   }
 }

@@ -1,4 +1,5 @@
 // Lines in the shell's start-up files that still name a directory after it has moved.
+import { readNames } from "../posix/read_names.ts";
 /** A line to change. */
 export interface StaleLine {
   readonly file: string;
@@ -62,8 +63,8 @@ export async function findStaleLines(
 async function fishSnippets(home: string): Promise<string[]> {
   const directory = ".config/fish/conf.d";
   try {
-    const entries = await Array.fromAsync(Deno.readDir(`${home}/${directory}`));
-    return entries.filter(({ name }) => name.endsWith(".fish")).map(({ name }) => `${directory}/${name}`).sort();
+    const names = [...(await readNames(`${home}/${directory}`)).keys()];
+    return names.filter((name) => name.endsWith(".fish")).map((name) => `${directory}/${name}`).sort();
   } catch {
     return [];
   }

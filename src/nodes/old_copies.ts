@@ -1,5 +1,7 @@
 // Copies on a node's disk that outlives jobs: those that no job has used for long are removed, since nothing else does.
 import type { Report } from "../contract/events.ts";
+import { lstatIfPresent } from "../system/existence.ts";
+import { readNamesIfThere } from "../posix/read_names.ts";
 
 /** A copy that was not used for so long is removed. No job runs for a month. */
 const OLD_MILLISECONDS = 30 * 24 * 3600 * 1000;
@@ -7,15 +9,11 @@ const OLD_MILLISECONDS = 30 * 24 * 3600 * 1000;
 /** The names of copies in our directory on the node's disk that were not used for long. */
 export async function oldCopies(root: string, keep: readonly string[], nowMilliseconds: number): Promise<string[]> {
   const old: string[] = [];
-  try {
-    for await (const { name } of Deno.readDir(root)) {
-      const [, variable] = /^\.([A-Za-z_][A-Za-z0-9_]*)\.synced$/.exec(name) ?? [];
-      if (variable === undefined || keep.includes(variable)) continue;
-      const { mtime } = await Deno.lstat(`${root}/${name}`);
-      if (nowMilliseconds - (mtime?.getTime() ?? nowMilliseconds) > OLD_MILLISECONDS) old.push(variable);
-    }
-  } catch (error) {
-    if (!(error instanceof Deno.errors.NotFound)) throw error;
+  for (const name of (await readNamesIfThere(root))?.keys() ?? []) {
+    const [, variable] = /^\.([A-Za-z_][A-Za-z0-9_]*)\.synced$/.exec(name) ?? [];
+    if (variable === undefined || keep.includes(variable)) continue;
+    const info = await lstatIfPresent(`${root}/${name}`);
+    if (nowMilliseconds - (info?.mtime?.getTime() ?? nowMilliseconds) > OLD_MILLISECONDS) old.push(variable);
   }
   return old;
 }

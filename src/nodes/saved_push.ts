@@ -2,7 +2,7 @@
 // the node saves to `.NAME.from/JOB.NODE`, and removed when they are merged into the copy. So a push that is cut off by the end
 // of its job is found, and the next command finishes it.
 import * as v from "valibot";
-import { nameExists, removeIfPresent } from "../system/existence.ts";
+import { lstatIfPresent, nameExists, removeIfPresent } from "../system/existence.ts";
 import { writeFileAtomically } from "../system/atomic_file.ts";
 import { readOwnText } from "../system/own_file.ts";
 import type { System } from "../system/system.ts";
@@ -13,6 +13,7 @@ import { layoutOf } from "../variables/layout.ts";
 import { splitLast } from "../posix/file_names.ts";
 import { mainNameOf, namesOfDatabase } from "../transfer/database_files.ts";
 import { USUAL_TRAITS } from "../transfer/traits.ts";
+import { readNamesIfThere } from "../posix/read_names.ts";
 
 /** A path, the target of a link, and the state as entry_text.ts writes it. */
 const FILE_SCHEMA = v.tuple([v.string(), v.string(), v.string()]);
@@ -24,6 +25,7 @@ const SCHEMA = v.object({
   record: v.picklist(["known", "lost"]),
   base: v.array(FILE_SCHEMA),
   time_step: v.optional(v.number()),
+  saved_time_step: v.optional(v.number()),
 });
 
 /** What a node saves, and what it knew of the copy on scratch. */
@@ -36,6 +38,8 @@ export interface SavedPush {
   readonly changed: ReadonlyMap<string, EntryState>;
   /** The record of these files when the copy on the node was last the same as that on scratch; undefined if it is lost. */
   readonly base: Manifest | undefined;
+  /** Nanoseconds between two times that the file system of the saved files can tell apart. */
+  readonly timeStep: number;
 }
 
 /**
@@ -68,6 +72,7 @@ export async function writeSavedPush(path: string, saved: SavedPush): Promise<vo
       ? []
       : [...statesIn(base, withDatabases(saved.changed.keys()))].map(([path, state]) => text(path, state)),
     ...(base?.traits === undefined ? {} : { time_step: base.traits.timeStep }),
+    saved_time_step: saved.timeStep,
   });
   await writeFileAtomically({ path, content, mode: 0o600, durability: "durable" });
 }
@@ -87,24 +92,27 @@ function* statesIn(manifest: Manifest, paths: Iterable<string>): Iterable<[path:
   }
 }
 
-/** Reads a record; undefined if there is none. A record that cannot be read has no file that is known to be complete. */
+/** Reads a record; undefined if there is none. One that cannot be understood counts as the record of no file. */
 export async function readSavedPush(path: string): Promise<SavedPush | undefined> {
   const text = await readOwnText(path);
   if (text === undefined) return undefined;
   const parsed = v.safeParse(SCHEMA, parseJson(text));
-  if (!parsed.success) return { savedAt: 0, target: "/", changed: new Map(), base: undefined };
-  const { saved_at, target, changed, record, base, time_step } = parsed.output;
+  if (!parsed.success) return { savedAt: 0, target: "/", changed: new Map(), base: undefined, timeStep: 1 };
+  const { saved_at, target, changed, record, base, time_step, saved_time_step = 1 } = parsed.output;
   const states = (files: typeof changed) =>
     files.map(([path, link, state]) => [path, parseState(state, link)] as const);
   const builder = new ManifestBuilder();
   for (const [directory, files] of Map.groupBy(states(base), ([path]) => splitLast(path)[0])) {
     builder.add(directory, files.map(([path, state]) => [splitLast(path)[1], state] as const));
   }
-  const traits = time_step === undefined ? undefined : { ...USUAL_TRAITS, timeStep: time_step };
+  // The states in `base` passed through both file systems, and have the times of the coarser one.
+  const timeStep = Math.max(time_step ?? 1, saved_time_step);
+  const traits = time_step === undefined && timeStep === 1 ? undefined : { ...USUAL_TRAITS, timeStep };
   return {
     ...{ savedAt: saved_at, target },
     changed: new Map(states(changed)),
     base: record === "lost" ? undefined : builder.build(traits),
+    timeStep: saved_time_step,
   };
 }
 
@@ -126,13 +134,11 @@ export async function savedPushes(
 ): Promise<readonly SavedPaths[]> {
   const root = layoutOf(cacheRoot, name).saved;
   const found: SavedPaths[] = [];
-  try {
-    for await (const { name } of Deno.readDir(root)) {
-      const [, from] = RECORDS[kind].exec(name) ?? [];
-      if (from !== undefined) found.push(savedPaths(root, from));
-    }
-  } catch (error) {
-    if (!(error instanceof Deno.errors.NotFound)) throw error;
+  // Usually there is no such directory: that is found without our own calls, which take time to load.
+  if (await lstatIfPresent(root) === undefined) return found;
+  for (const name of (await readNamesIfThere(root))?.keys() ?? []) {
+    const [, from] = RECORDS[kind].exec(name) ?? [];
+    if (from !== undefined) found.push(savedPaths(root, from));
   }
   return found.toSorted((one, other) => one.from < other.from ? -1 : 1);
 }
@@ -160,6 +166,12 @@ export async function newOwnPaths(
     const paths = savedPaths(layoutOf(cacheRoot, name).saved, from.replaceAll(/[^A-Za-z0-9._-]/g, "_"));
     if (!await isUsed(paths)) return paths;
   }
+}
+
+/** The words for `JOB.NODE`. */
+export function describeFrom(from: string): string {
+  const [, job = "", node = from] = /^([^.]*)\.(.*)$/.exec(from) ?? [];
+  return `node ${node}, job ${job}`;
 }
 
 /** Whether a push has saved something there that is not settled. */

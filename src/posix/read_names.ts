@@ -2,7 +2,7 @@
 // one (ESTALE, EIO), and leaves out names that are not UTF-8.
 import { waitingCalls } from "./calls.ts";
 import { ENOENT, SystemCallError } from "./errno.ts";
-import { allKindsIn } from "./small_file.ts";
+import { allKindsIn, kindsIn } from "./small_file.ts";
 import type { FileKind } from "./status.ts";
 import { run } from "./work.ts";
 
@@ -17,4 +17,9 @@ export async function readNamesIfThere(directory: string): Promise<Map<string, F
     if (error instanceof SystemCallError && error.errno === ENOENT) return undefined;
     throw error;
   });
+}
+
+/** The same; empty if there is no such directory or it may not be read. Throws a SystemCallError for any other failure. */
+export function readNamesOrNone(directory: string): Promise<Map<string, FileKind>> {
+  return run(kindsIn(waitingCalls(), directory));
 }

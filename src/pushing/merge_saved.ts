@@ -1,31 +1,30 @@
 // Merges what nodes have saved into the copy on scratch, under its lock. Each file is compared with what the node knew: a file that
 // changed on scratch as well is a conflict, stays where the node has saved it, and is named. Nothing is deleted on scratch.
-import { CliError, messageOf } from "../errors/errors.ts";
+import { CliError, knownError, messageOf } from "../errors/errors.ts";
 import type { Report } from "../contract/events.ts";
-import { formatCount, formatFiles, listSome, shellWord } from "../text/format.ts";
+import { formatFiles } from "../text/format.ts";
 import { removePack } from "../nodes/pack.ts";
 import { savedWarnings, unsettledFiles } from "../nodes/saved.ts";
 import {
+  describeFrom,
   readSavedPush,
   removeRecord,
   type SavedPaths,
-  type SavedPush,
   savedPushes,
   withDatabases,
   writeSavedPush,
 } from "../nodes/saved_push.ts";
-import { acquireLock, findHolder, type Lock } from "../system/file_lock.ts";
+import { acquireLock, type Lock } from "../system/file_lock.ts";
 import type { System } from "../system/system.ts";
-import { mainNameOf, namesOfDatabase } from "../transfer/database_files.ts";
+import { findDifferent } from "../transfer/compare_contents.ts";
 import { type EntryState, sameContent } from "../transfer/entry.ts";
-import { labelOf, stateText } from "../transfer/entry_text.ts";
 import { prepareJobRunner } from "../transfer/job_runner.ts";
 import { type TransferOutcome, transferTree } from "../transfer/transfer.ts";
 import { amongOrBelow } from "../filter/selection.ts";
-import { splitLast } from "../posix/file_names.ts";
 import type { StagingSettings, Variable } from "../variables/variable.ts";
 import { withVariableLock } from "../variables/variable_lock.ts";
-import { lookAtAll, type OwnPush, selectPaths } from "./save_push.ts";
+import { cutWarning, recordCut, removeSaved, sameFiles, settleCut, wholeFiles } from "./cut_off.ts";
+import { lookAtAll, type OwnPush, selectPaths, syncSaved } from "./save_push.ts";
 
 /** The copy on scratch, and the push that the caller has saved itself. */
 export interface MergeRequest {
@@ -44,11 +43,14 @@ interface Merged {
   readonly cut: readonly string[];
 }
 
+const KINDS = ["push", "cut"] as const;
+
 /** Merges what nodes have saved, if anything, under the variable lock. A failure is reported, since all is kept. */
 export async function mergeSavedPushes(request: MergeRequest, system: System, report: Report): Promise<void> {
   const { variable, settings } = request;
-  if ((await savedPushes(settings.cacheRoot, variable.name, "push")).length === 0) return;
   try {
+    const pushes = await Promise.all(KINDS.map((kind) => savedPushes(settings.cacheRoot, variable.name, kind)));
+    if (pushes.flat().length === 0) return;
     await withVariableLock(
       { ...request, inUse: "it is in use" },
       system,
@@ -56,9 +58,10 @@ export async function mergeSavedPushes(request: MergeRequest, system: System, re
       async (variableLock) => void await mergeLocked(request, variableLock.system, report),
     );
   } catch (error) {
-    if (!(error instanceof CliError)) throw error;
-    const text = `what nodes have saved could not be merged: ${error.message}`;
-    report({ type: "warning", subject: variable.name, text, ...(error.hint ? { hint: error.hint } : {}) });
+    const known = knownError("Cannot look at what nodes have saved", error);
+    if (known === undefined) throw error;
+    const text = `what nodes have saved could not be merged: ${known.message}`;
+    report({ type: "warning", subject: variable.name, text, ...(known.hint ? { hint: known.hint } : {}) });
   }
 }
 
@@ -76,7 +79,7 @@ export async function removeSettled(
   }
 }
 
-/** The same for a caller that holds the variable lock. Returns the outcome of its own push. */
+/** Merges for a caller that holds the variable lock. Returns the outcome of the caller's own push. */
 export async function mergeLocked(
   request: MergeRequest,
   system: System,
@@ -86,7 +89,7 @@ export async function mergeLocked(
   let ownOutcome: TransferOutcome | undefined;
   const all = await savedPushes(cacheRoot, variable.name, "push");
   const isCallers = ({ from }: SavedPaths) => from === own?.paths.from;
-  // The caller's is the newest of its node, so that an earlier one is in conflict with it, and not the other way round.
+  // The caller's push is the newest of its node. Merge it first: then an earlier one is in conflict with it, not it with that.
   for (const saved of [...all.filter(isCallers), ...all.filter((one) => !isCallers(one))]) {
     const isOwn = isCallers(saved);
     const merged = await mergeOne(request, saved, isOwn ? own : undefined, system).catch((error) => {
@@ -101,11 +104,12 @@ export async function mergeLocked(
     if (isOwn) ownOutcome = merged.outcome;
     else tellMerged(variable, merged, report);
   }
+  await settleCut(request, system);
   await removeSettled(request, system, report);
   return ownOutcome;
 }
 
-/** Undefined if the node lives, and merges its push itself, or if another process has merged it meanwhile. */
+/** Merges one push. Undefined if its node lives, and will merge it itself, or if another process has merged it meanwhile. */
 async function mergeOne(
   request: MergeRequest,
   saved: SavedPaths,
@@ -132,53 +136,34 @@ async function mergeLockedPush(
   const push = await readSavedPush(saved.record);
   if (push === undefined) return undefined;
   const whole = await wholeFiles(saved.directory, push, system);
-  const mergeable = push.base === undefined ? await withoutReplacing(whole, variable.target, system) : whole;
-  // A pack of the copy on scratch lacks what is merged, also if this command is killed before it ends.
+  const roots = { from: saved.directory, to: variable.target };
+  const mergeable = push.base === undefined ? await withoutReplacing(whole, roots, system) : whole;
+  // The pack of the copy on scratch will lack what is merged. Remove it first: this command may be killed before it ends.
   if (mergeable.size > 0) await removePack(cacheRoot, variable.name);
   const outcome = mergeable.size === 0 ? undefined : await transferTree({
-    ...{ from: saved.directory, to: variable.target, intent: "push", depth: "look-at-all", engine: "native" },
-    ...{ extraArgs: [], record: push.base, linkFiles: "where possible" },
+    ...{ ...roots, intent: "push", depth: "look-at-all", engine: "native" },
+    // A file of the node may have the size and the time of another one on scratch, where times are whole seconds.
+    ...{ extraArgs: [], record: push.base, linkFiles: "where possible", contents: "compare" },
     linkRoots: { source: variable.target, target: push.target },
     selection: selectPaths(withDatabases(mergeable.keys())),
   }, system);
   await lock.confirm();
-  // Only what is on scratch now is removed here: a transfer may name a directory for all that is in it.
-  const merged = await sameFiles(variable.target, whole, system);
-  await removeMerged(saved, merged, system);
+  // The outcome may name a directory instead of all that is in it, so look which files scratch has now, and remove only those.
   const isKept = amongOrBelow((outcome?.kept ?? []).map(({ path }) => path));
+  const isMissing = amongOrBelow((outcome?.missing ?? []).map(({ path }) => path));
+  const arrived = new Map([...mergeable].filter(([path]) => !isKept(path) && !isMissing(path)));
+  const merged = await sameFiles(variable.target, arrived, 1, system);
+  if (merged.size > 0) await syncSaved(variable.target, system);
+  await removeSaved(saved, new Map([...arrived].filter(([path]) => merged.has(path))), system);
   const left = [...whole.keys()].filter((path) => !merged.has(path));
   const kept = left.filter((path) => isKept(path) || !mergeable.has(path));
   const missing = new Set(left.filter((path) => !kept.includes(path)));
   const cut = node === "it has ended" ? [...push.changed.keys()].filter((path) => !whole.has(path)) : [];
   const only = (paths: ReadonlySet<string>) => new Map([...push.changed].filter(([path]) => paths.has(path)));
-  if (cut.length > 0) await writeSavedPush(saved.cut, { ...push, changed: only(new Set(cut)) });
+  await recordCut(saved, push, cut);
   if (missing.size > 0) await writeSavedPush(saved.record, { ...push, changed: only(missing) });
   else await removeRecord(saved);
   return { saved, outcome, conflicts: kept, cut };
-}
-
-/** The files that a directory has with the same size and time. */
-async function sameFiles(
-  root: string,
-  files: ReadonlyMap<string, EntryState>,
-  system: System,
-): Promise<ReadonlyMap<string, EntryState>> {
-  const there = await lookAtAll(root, files.keys(), system);
-  return new Map([...files].filter(([path, state]) => isSame(state, there.get(path))));
-}
-
-function isSame(state: EntryState, found: EntryState | undefined): boolean {
-  return found !== undefined && sameContent(state, found);
-}
-
-/** Without the record of a node nothing tells which side is older, or only the beginning of a file: nothing is replaced. */
-async function withoutReplacing(
-  files: ReadonlyMap<string, EntryState>,
-  target: string,
-  system: System,
-): Promise<ReadonlyMap<string, EntryState>> {
-  const there = await lookAtAll(target, files.keys(), system);
-  return new Map([...files].filter(([path, state]) => !there.has(path) || isSame(state, there.get(path))));
 }
 
 /** The lock of a saved push; undefined while a node holds it. */
@@ -191,34 +176,24 @@ async function lockIfFree({ lock: path }: SavedPaths, system: System): Promise<L
   }
 }
 
-/** The files that have arrived with the size and the time that they had on the node. */
-async function wholeFiles(
-  directory: string,
-  { changed }: SavedPush,
+/**
+ * The files that can be merged without the record of a node: those that scratch lacks, and those with the same content. For all
+ * others it is unknown which side is older, and whether a file is only the beginning of the other one.
+ */
+async function withoutReplacing(
+  files: ReadonlyMap<string, EntryState>,
+  roots: { readonly from: string; readonly to: string },
   system: System,
 ): Promise<ReadonlyMap<string, EntryState>> {
-  const whole = await sameFiles(directory, changed, system);
-  // All files of a database are merged, or none.
-  const hasPart = (path: string) => {
-    const names = namesOfDatabase(mainNameOf(path) ?? path);
-    return names.every((name) => !changed.has(name) || whole.has(name));
-  };
-  return new Map([...whole].filter(([path]) => hasPart(path)));
-}
-
-async function removeMerged(
-  { directory: root }: SavedPaths,
-  merged: ReadonlyMap<string, EntryState>,
-  system: System,
-): Promise<void> {
-  const items = [...merged].map(([path, state]) => {
-    const [directory, name] = splitLast(path);
-    return [directory, labelOf(name, state.linkTarget), stateText(state)] as const;
-  });
-  if (items.length === 0) return;
-  const runner = await prepareJobRunner({ roots: [root] }, system);
+  const there = await lookAtAll(roots.to, files.keys(), system);
+  const alike = [...files].filter(([path, state]) => there.has(path) && sameContent(state, there.get(path)!));
+  const runner = await prepareJobRunner({ roots: [roots.from, roots.to] }, system);
   try {
-    await runner.run("remove", { root, check: "look again", items }, { names: items.length });
+    const compared = alike.filter(([, { type }]) => type === "file")
+      .map(([path, { sizeBytes }]) => ({ path, sizeBytes, isFollowed: false }));
+    const different = await findDifferent(roots, compared, runner);
+    const same = new Set(alike.map(([path]) => path).filter((path) => !different.has(path)));
+    return new Map([...files].filter(([path]) => !there.has(path) || same.has(path)));
   } finally {
     await runner[Symbol.asyncDispose]();
   }
@@ -244,61 +219,4 @@ function tellMerged({ name, target }: Variable, { saved, outcome, conflicts, cut
     ...(cut.length === 0 ? [] : [cutWarning(saved, cut)]),
   ];
   for (const warning of warnings) report({ type: "warning", subject: name, ...warning });
-}
-
-/** The warnings for pushes that were cut off. */
-export async function cutOffWarnings(
-  { variable: { name }, settings: { cacheRoot } }: MergeRequest,
-  system: System,
-): Promise<{ readonly text: string; readonly hint: string }[]> {
-  const warnings: { readonly text: string; readonly hint: string }[] = [];
-  for (const saved of await savedPushes(cacheRoot, name, "push")) {
-    if (await findHolder(saved.lock, system) !== undefined) continue;
-    const push = await readSavedPush(saved.record);
-    if (push === undefined) continue;
-    const whole = await wholeFiles(saved.directory, push, system);
-    const all = formatFiles(push.changed.size);
-    warnings.push({
-      text: `the push of ${describeFrom(saved.from)} was cut off; ${
-        formatCount(whole.size)
-      } of ${all} arrived on scratch`,
-      hint: `\`euler-files push --var ${name}\` goes on with it`,
-    });
-  }
-  for (const saved of await savedPushes(cacheRoot, name, "cut")) {
-    const cut = await readSavedPush(saved.cut);
-    if (cut !== undefined) warnings.push(cutWarning(saved, [...cut.changed.keys()]));
-  }
-  return warnings;
-}
-
-/** How many files the command of a warning names; more are removed with their directory. */
-const NAMED_IN_COMMAND = 10;
-
-/** Conflicts of the same push are in the directory as well, so the files are named where that is possible. */
-function removal(directory: string, cut: string, paths: readonly string[]): string {
-  const files = paths.map((path) => shellWord(`${directory}/${path}`));
-  return paths.length > NAMED_IN_COMMAND
-    ? `rm -r ${shellWord(directory)} ${shellWord(cut)}`
-    : `rm -f ${[...files, shellWord(cut)].join(" ")}`;
-}
-
-/** The warning for files that a push did not bring to scratch before it was cut off. */
-export function cutWarning(
-  { from, directory, cut }: Omit<SavedPaths, "record" | "lock">,
-  paths: readonly string[],
-): { readonly text: string; readonly hint: string } {
-  return {
-    text: `${formatFiles(paths.length)} of ${describeFrom(from)} did not arrive before its push was cut off: ${
-      listSome(paths, 3)
-    }`,
-    hint: `look on that node if its disk outlives the job; \`${
-      removal(directory, cut, paths)
-    }\` removes what arrived of them, and this warning`,
-  };
-}
-
-function describeFrom(from: string): string {
-  const [, job = "", node = from] = /^([^.]*)\.(.*)$/.exec(from) ?? [];
-  return `node ${node}, job ${job}`;
 }

@@ -1,6 +1,6 @@
 // Saves what changed on a node to a directory of its own on scratch, without the variable lock: many nodes write at the same time,
 // and what has arrived survives the end of the job, also while another job works on the copy.
-import { CliError } from "../errors/errors.ts";
+import { CliError, messageOf } from "../errors/errors.ts";
 import { makeSelection, type Selection, withPaths } from "../filter/selection.ts";
 import { preparePrivateDirectory } from "../nodes/private_directory.ts";
 import {
@@ -12,9 +12,12 @@ import {
   writeSavedPush,
 } from "../nodes/saved_push.ts";
 import { layoutOf } from "../variables/layout.ts";
+import { syncFileSystem } from "../posix/durable.ts";
+import { splitAbsolute } from "../posix/file_names.ts";
 import { acquireLock, type Lock } from "../system/file_lock.ts";
 import { removeTree } from "../system/remove_tree.ts";
 import type { System } from "../system/system.ts";
+import { temporaryName } from "../system/temporary_name.ts";
 import type { EntryState } from "../transfer/entry.ts";
 import { prepareJobRunner } from "../transfer/job_runner.ts";
 import { lookAtPaths } from "../transfer/listing.ts";
@@ -23,8 +26,9 @@ import { type TransferPlan, transferTree } from "../transfer/transfer.ts";
 import type { PushRequest } from "./push.ts";
 import { changesAmong } from "./push_errors.ts";
 
-/** The push to scratch, and the same as one from the node. */
+/** A push from a node to scratch. */
 export interface NodePush {
+  /** The variable with its copy on scratch as the target. */
   readonly request: PushRequest;
   /** The variable with its copy on the node as the target. */
   readonly from: PushRequest;
@@ -38,7 +42,7 @@ export interface OwnPush extends AsyncDisposable {
 
 const MOST_TRIES = 3;
 
-/** Exactly these paths. */
+/** A selection of exactly these paths. */
 export function selectPaths(paths: Iterable<string>): Selection {
   return withPaths(makeSelection({ rules: [], others: "excluded", deleteExcluded: false })!, paths);
 }
@@ -65,7 +69,7 @@ export async function savePush(
   }
 }
 
-/** Locks a directory of its own for the push. Another push may remove the one above while it is empty, so that is made again then. */
+/** Makes and locks a directory for this push alone. The one above is made again if another push removes it while it is empty. */
 async function lockNew({ variable: { name }, settings }: PushRequest, system: System): Promise<OwnPush> {
   const { cacheRoot, lockTimeoutSeconds: deadlineSeconds } = settings;
   for (let failures = 0;;) {
@@ -91,23 +95,42 @@ async function save(
 ): Promise<void> {
   const changed = await lookAtAll(target, withDatabases(paths), system);
   const base = await readManifest(layoutOf(ofNode.cacheRoot, name).manifest);
-  await writeSavedPush(own.record, { savedAt: system.now() / 1000, target, changed, base });
+  const timeStep = await measureTimeStep(splitAbsolute(own.directory)[0], system);
+  await writeSavedPush(own.record, { savedAt: system.now() / 1000, target, changed, base, timeStep });
   try {
     await preparePrivateDirectory(own.directory, system.userId);
     await transferTree({
       ...{ from: target, to: own.directory, intent: "stage-new", depth: "look-at-all" },
-      ...{ engine: "native", extraArgs: [], record: undefined, top: "private" },
+      ...{ engine: "native", extraArgs: [], record: undefined, top: "private", durability: "durable" },
       ...limitOf(settings),
       selection: selectPaths(changed.keys()),
     }, system);
+    await syncSaved(own.directory, system);
   } catch (error) {
-    // The node lives, and pushes without it: what is saved only takes space.
+    // The node lives, and will push without saving first: what was saved so far only takes space.
     if (error instanceof CliError) {
       await removeTree(own.directory).catch(() => {});
       await removeRecord(own);
     }
     throw error;
   }
+}
+
+async function measureTimeStep(root: string, system: System): Promise<number> {
+  const runner = await prepareJobRunner({ roots: [root] }, system);
+  try {
+    return (await runner.run("measureTraits", { root, name: temporaryName("probe", system.processId) })).timeStep;
+  } finally {
+    await runner[Symbol.asyncDispose]();
+  }
+}
+
+/** Waits until names and times are on the disk as well: a node may lose its power at the end of its job. Throws a CliError. */
+export async function syncSaved(directory: string, { calls }: Pick<System, "calls">): Promise<void> {
+  await syncFileSystem(directory, calls?.("waiting")).catch((error) => {
+    const text = `Cannot make sure that "${directory}" is on the disk: ${messageOf(error)}`;
+    throw new CliError("file-system", text, { cause: error });
+  });
 }
 
 /** The entries of paths of a tree, by path; paths that do not exist are left out. */

@@ -4,6 +4,7 @@
 import { dirname } from "node:path/posix";
 import { defaultSource, PRESETS } from "../config/presets.ts";
 import { lstatIfPresent } from "../system/existence.ts";
+import { readNames } from "../posix/read_names.ts";
 
 /** The source, its variable's name and the environment. */
 export interface AbsentSourceRequest {
@@ -38,15 +39,15 @@ function isDefault(name: string, source: string, env: Readonly<Record<string, st
 async function isMissingBelow(home: string, path: string): Promise<boolean> {
   if (!path.startsWith(`${home}/`)) return false;
   const self = await directoryAt(home);
-  if (self === undefined || (await namesIn(home)) === 0) return false;
+  if (self === undefined || (await countNames(home)) === 0) return false;
   let above = dirname(path);
   // Stop at a dangling link: its target may be on another file system that is not mounted.
   while (above !== home && await lstatIfPresent(above) === undefined) above = dirname(above);
   return (await directoryAt(above))?.dev === self.dev;
 }
 
-async function namesIn(directory: string): Promise<number> {
-  return (await Array.fromAsync(Deno.readDir(directory)).catch(() => [])).length;
+async function countNames(directory: string): Promise<number> {
+  return await readNames(directory).then(({ size }) => size, () => 0);
 }
 
 async function directoryAt(path: string): Promise<Deno.FileInfo | undefined> {

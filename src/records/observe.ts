@@ -167,6 +167,10 @@ export function namesLacking(source: SourceDirectory, target: TargetDirectory): 
   return names === "as marked" ? [] : source.names.filter((name) => !names.has(name));
 }
 
+/**
+ * With Deno.readDir, since each start of a job lists here, and our own calls take time to load. A list that the kernel ends with
+ * an error lacks names: then something counts as changed, and the transfer, which lists by our own calls, finds the error.
+ */
 async function namesIn(path: string): Promise<string[]> {
   const names: string[] = [];
   for await (const entry of Deno.readDir(path)) if (entry.name !== PARTIAL_DIRECTORY) names.push(entry.name);

@@ -4,13 +4,16 @@ import * as v from "valibot";
 import type { Config } from "../config/config.ts";
 import { extraExports } from "../config/extra_exports.ts";
 import { EARLIER_VALUES, rememberEarlierValues, valuesBeforeOwners } from "../shell/earlier_values.ts";
-import type { SyncItem } from "./sync_items.ts";
+import type { SyncResult } from "./sync_results.ts";
 
 type Environment = Readonly<Record<string, string>>;
 
 /** The changes, as fields of an answer. */
 export const ENVIRONMENT_FIELDS = {
-  exports: v.record(v.string(), v.string()),
+  exports: v.pipe(
+    v.record(v.string(), v.string()),
+    v.description("The variables to set; in a dry run those that the run would set"),
+  ),
   /** Variables of the environment that lead to a target which is not ready. */
   unset: v.array(v.string()),
   restored: v.pipe(
@@ -31,8 +34,8 @@ const ENVIRONMENT_SCHEMA = v.object(ENVIRONMENT_FIELDS);
 export type ChangedEnvironment = v.InferOutput<typeof ENVIRONMENT_SCHEMA>;
 
 /** What a sync found. */
-export interface SyncedItems {
-  readonly items: readonly SyncItem[];
+export interface SyncedResults {
+  readonly results: readonly SyncResult[];
   /** The variables that are exported, each with its directory. */
   readonly exported: readonly { readonly name: string; readonly target: string }[];
   /** The export of a token's path; empty if there is none. */
@@ -43,13 +46,13 @@ export interface SyncedItems {
 
 /** The changes to this environment. Pure. */
 export function changedEnvironment(
-  { items, exported, tokenPath, vars, dryRun }: SyncedItems,
+  { results, exported, tokenPath, vars, dryRun }: SyncedResults,
   env: Environment,
 ): ChangedEnvironment {
   const extra = extraExports(vars, exported.map(({ name }) => name));
   const targets = Object.fromEntries(exported.map(({ name, target }) => [name, target]));
   const exports = { ...targets, ...tokenPath, ...extra.values };
-  const failed = items.filter(({ result }) => result.error !== undefined && !dryRun).map(({ variable }) => variable);
+  const failed = results.filter(({ error }) => error !== undefined && !dryRun);
   const unset = failed.filter(({ name, target }) => env[name] === target).map(({ name }) => name);
   // What an earlier sync set together with a variable that failed now, unless it is exported again.
   const earlier = Object.entries(valuesBeforeOwners(failed.map(({ name }) => name), env));
@@ -61,12 +64,12 @@ export function changedEnvironment(
     exports,
     unset,
     restored,
-    ...(Object.keys(changes).length === 0 ? {} : { before: rememberEarlierValues(changes, env, owners) }),
+    ...(dryRun || Object.keys(changes).length === 0 ? {} : { before: rememberEarlierValues(changes, env, owners) }),
   };
 }
 
 /** The variable with which the path of a token is exported. */
-function tokenOwner(exported: SyncedItems["exported"]): string[] {
+function tokenOwner(exported: SyncedResults["exported"]): string[] {
   return ["HF_HOME", "XDG_CACHE_HOME"].filter((name) => exported.some((variable) => variable.name === name)).slice(
     0,
     1,

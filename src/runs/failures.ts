@@ -2,7 +2,8 @@
 import * as v from "valibot";
 import type { Style } from "../contract/command.ts";
 import { PROBLEM_FIELDS, problemOf } from "../contract/problem.ts";
-import type { CliError } from "../errors/errors.ts";
+import { CliError } from "../errors/errors.ts";
+import type { RebuildAnswer } from "../venv/rebuild_answer.ts";
 
 /** One variable, image or environment that failed while others may have succeeded. */
 export const FAILURE_SCHEMA = v.pipe(
@@ -21,6 +22,13 @@ export type Failure = v.InferOutput<typeof FAILURE_SCHEMA>;
 /** The failure of the variable or image with this name. */
 export function failureOf(name: string, error: CliError): Failure {
   return { name, ...problemOf(error) };
+}
+
+/** The failure of an environment that was made again with other packages than its source has; none if they were not compared. */
+export function differenceFailures(name: string, { status, target, errors }: RebuildAnswer): Failure[] {
+  if (status !== "verification-failed") return [];
+  const error = new CliError("tool", `The packages of "${target}" are not those of its source`, { lines: errors });
+  return [failureOf(name, error)];
 }
 
 /** The failures for people, each with its hint. */

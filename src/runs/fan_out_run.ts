@@ -1,15 +1,13 @@
 // Staging to the disks of all nodes of a job: the requests to the nodes, and the messages about their answers.
 import type { Context } from "../contract/command.ts";
-import type { AbsolutePath } from "../config/paths.ts";
 import { CliError } from "../errors/errors.ts";
 import { failureOf } from "./failures.ts";
 import { formatFiles, formatSize } from "../text/format.ts";
 import { fanOut, type FanOutAnswer, nodeWarnings, verdict } from "../slurm/fan_out.ts";
 import { recordStagedNodes } from "../nodes/staged_nodes.ts";
 import type { Job } from "../slurm/job.ts";
-import { NO_OUTSIDE_LINKS } from "../records/marker.ts";
-import type { Engine } from "../variables/variable.ts";
-import type { SyncItem } from "./sync_items.ts";
+import type { Engine, Variable } from "../variables/variable.ts";
+import { EMPTY_LISTS, type SyncResult } from "./sync_results.ts";
 
 /** The request to each node besides the names of the variables. */
 export interface FanOutRequest {
@@ -24,15 +22,20 @@ export interface FanOutRequest {
 }
 
 /** A variable on the disk of this node; a redirected one has no source. */
-export type FanOutVariable = SyncItem["variable"] & { readonly source?: string };
+export type FanOutVariable = Pick<Variable, "name" | "target"> & { readonly source?: string };
 
 /** Stages to the disks of all nodes of the job, and reports each variable once. */
 export async function stageOnNodes(
   variables: readonly FanOutVariable[],
-  { job, cacheRoot }: { readonly job: Job; readonly cacheRoot: string },
+  { job, cacheRoot, scratchCopies }: {
+    readonly job: Job;
+    readonly cacheRoot: string;
+    /** When the copies on scratch were complete, in seconds since 1970. */
+    readonly scratchCopies: Readonly<Record<string, number>>;
+  },
   request: FanOutRequest,
   context: Context,
-): Promise<SyncItem[]> {
+): Promise<SyncResult[]> {
   if (variables.length === 0) return [];
   const { force, checksum, replace, strict, filter, engine } = request;
   const vars = variables.map(({ name }) => name);
@@ -40,53 +43,45 @@ export async function stageOnNodes(
   const answer = await fanOut({
     job,
     words: ["sync"],
-    request: { ...asked, ...(engine === undefined ? {} : { engine }) },
+    request: { ...asked, scratch_copies: scratchCopies, ...(engine === undefined ? {} : { engine }) },
     options: context.configOption === undefined ? [] : ["--config", context.configOption],
   }, context.system);
-  const items = variables.map((variable) => {
-    const item = fanOutItem(variable, answer);
-    tellFanOut(item, context);
-    return item;
+  const results = variables.map((variable) => {
+    const result = fanOutResult(variable, answer);
+    tellFanOut(result, context);
+    return result;
   });
   const nodes = answer.answers.map(({ node }) => node);
-  for (const { variable: { name, target }, result } of items) {
-    if (result.status !== "synced" || result.part_of !== undefined) continue;
+  for (const { name, target, status, part_of } of results) {
+    if (status !== "synced" || part_of !== undefined) continue;
     await recordStagedNodes(cacheRoot, name, { job: job.id, nodes, target, staged_at: context.system.now() / 1000 });
   }
-  return items;
+  return results;
 }
 
-const EMPTY_LISTS = { missing: [], kept: [], outside_links: NO_OUTSIDE_LINKS, warnings: [] };
-
-/** The answer's part about a variable that was staged to the disks of all nodes of a job. */
-function fanOutItem(
-  { name, source, target }: FanOutVariable,
-  answer: FanOutAnswer,
-): SyncItem {
+/** The result of a variable that was staged to the disks of all nodes of a job. */
+function fanOutResult({ name, source, target }: FanOutVariable, answer: FanOutAnswer): SyncResult {
+  const base = { name, ...(source === undefined ? {} : { source }), tier: "node" } as const;
   const found = verdict(name, answer);
   if (found instanceof CliError) {
-    const result: SyncItem["result"] = {
-      ...{ name, ...(source === undefined ? {} : { source }), target, tier: "node" },
-      ...{ status: "failed", error: failureOf(name, found), ...EMPTY_LISTS },
-    };
-    return { variable: { name, target }, tier: "node", usable: false, result };
+    return { ...base, target, status: "failed", error: failureOf(name, found), ...EMPTY_LISTS };
   }
-  const results = answer.answers.flatMap(({ results }) => results.filter((result) => result.name === name));
-  const sum = (count: (result: typeof results[number]) => number) =>
-    results.reduce((total, result) => total + count(result), 0);
-  const result: SyncItem["result"] = {
-    ...{ name, ...(source === undefined ? {} : { source }), target: found, tier: "node" },
+  const ofNodes = answer.answers.flatMap(({ results }) => results.filter((result) => result.name === name));
+  const sum = (count: (result: typeof ofNodes[number]) => number) =>
+    ofNodes.reduce((total, result) => total + count(result), 0);
+  return {
+    ...base,
+    target: found,
     status: source === undefined ? "redirected" : "synced",
     nodes: answer.answers.length,
     files_transferred: sum(({ files_transferred }) => files_transferred),
     bytes_transferred: sum(({ bytes_transferred }) => bytes_transferred),
     ...{ ...EMPTY_LISTS, warnings: nodeWarnings(name, answer) },
   };
-  return { variable: { name, target: found as AbsolutePath }, tier: "node", usable: true, result };
 }
 
 /** Reports the variable on stderr. */
-function tellFanOut({ variable: { name }, result }: SyncItem, context: Context): void {
+function tellFanOut({ name, ...result }: SyncResult, context: Context): void {
   if (result.status === "failed") {
     return context.report({ type: "done", subject: name, outcome: "bad", text: "not staged on all nodes" });
   }

@@ -15,7 +15,7 @@ import { openManagedVariables } from "./managed_variables.ts";
 import { MOVED_FILES_FIELDS, movedFields, tellMoved } from "./moved_files.ts";
 import { mapInOrder } from "../system/pool.ts";
 import { type Part, PART_OF, refuseRulesForPart } from "../variables/parts.ts";
-import { planned, TRANSFERRED_FIELDS } from "./sync_items.ts";
+import { planned, TRANSFERRED_FIELDS } from "./sync_results.ts";
 import { variablesAtOnce } from "../posix/handles.ts";
 import { isConflict } from "../staging/kept_warnings.ts";
 import { onNode } from "../nodes/node_disk.ts";

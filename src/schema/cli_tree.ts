@@ -2,7 +2,6 @@
 // Python versions (Click's `to_info_dict`), with null for properties that this program does not have.
 import type { AnyCommand, Catalogue } from "../contract/command.ts";
 import { argumentLabel, type Field, type Fields, isNegated, jsonName, optionName } from "../contract/fields.ts";
-import { ENVIRONMENT, type EnvironmentVariable } from "../contract/environment.ts";
 import { GLOBAL_OPTIONS } from "../contract/global_options.ts";
 
 /** One option or argument. */
@@ -22,6 +21,36 @@ export interface CommandNode {
   /** The environment variables that the program reads; only at the root. */
   readonly environment?: readonly EnvironmentVariable[];
 }
+
+/** An environment variable that this program reads. */
+interface EnvironmentVariable {
+  readonly name: string;
+  readonly help: string;
+}
+
+/** The variables that change what the program does. Variables in paths of the configuration (`$SCRATCH`) come besides. */
+const ENVIRONMENT: readonly EnvironmentVariable[] = [
+  { name: "EULER_FILES_CONFIG", help: "The configuration, if --config is not given" },
+  { name: "EULER_FILES_SITE_CONFIG", help: "The site's configuration instead of /etc/euler-files.json; empty: none" },
+  {
+    name: "EULER_FILES_ANSWER_SECONDS",
+    help: "How long a file server may take to answer, 600 if not given; 0: for ever",
+  },
+  {
+    name: "EULER_FILES_HEARTBEAT_SECONDS",
+    help: "How often a process on a node writes a sign of life to stderr; set by the process that waits for it",
+  },
+  { name: "EULER_FILES_SHELL", help: "The shell whose syntax is printed, if --shell is not given: a name or a path" },
+  { name: "VENV_DIR", help: "Directory of the environments, if neither an option nor the configuration names one" },
+  { name: "UV_CACHE_DIR", help: "uv's cache, if neither an option nor the configuration names one" },
+  { name: "TMPDIR", help: "The disk of the node, if node_base is not configured" },
+  { name: "HOME", help: "Where ~ leads; read from the user database if it is not set" },
+  { name: "VISUAL", help: "The editor of `config edit`" },
+  { name: "EDITOR", help: "The same, if VISUAL is not set" },
+  { name: "NO_COLOR", help: "If not empty: no colours" },
+  { name: "FORCE_COLOR", help: "If not empty: colours also where there is no terminal" },
+  { name: "CLICOLOR_FORCE", help: "The same as FORCE_COLOR" },
+];
 
 /** The tree of everything. */
 export function cliTree({ commands, groups }: Catalogue): CommandNode {

@@ -3,10 +3,12 @@
 import * as v from "valibot";
 import { jsonObject } from "../config/json_object.ts";
 import { CliError } from "../errors/errors.ts";
+import { HEARTBEAT_VARIABLE } from "../system/silence.ts";
 import type { System } from "../system/system.ts";
 import { listSome } from "../text/format.ts";
-import { runOnNodes } from "../tools/srun.ts";
-import type { Job } from "./job.ts";
+import { nodesInList, runOnNodes } from "../tools/srun.ts";
+import type { Job, JobPart } from "./job.ts";
+import { heartbeatSeconds, NodeWatch, patienceIn } from "./node_watch.ts";
 
 /** The request to each node, and the command line for it. */
 export interface FanOut {
@@ -44,11 +46,19 @@ export interface NodeAnswer extends v.InferOutput<typeof ANSWER_SCHEMA> {
   readonly node: string;
 }
 
+/** A node that did not answer. */
+export interface SilentNode {
+  /** Its name; undefined if it did not begin, and Slurm does not tell the names of the job's nodes. */
+  readonly node: string | undefined;
+  readonly reason: string;
+}
+
 /** The answers of all nodes. */
 export interface FanOutAnswer {
   readonly answers: readonly NodeAnswer[];
-  /** The nodes that did not answer, and what Slurm said about them. */
-  readonly silent: { readonly nodes: number; readonly lines: readonly string[] };
+  readonly silent: readonly SilentNode[];
+  /** What Slurm said, if a node did not answer. */
+  readonly lines: readonly string[];
 }
 
 // srun gives its tasks no input, so the request is an argument. The first line of the output is the name of the node.
@@ -58,20 +68,74 @@ printf %s "$request" | "$program" "$@"`;
 /** Runs the command on each node of the job. Throws a CliError if srun is missing. */
 export async function fanOut({ job, words, request, options }: FanOut, system: System): Promise<FanOutAnswer> {
   const answers: NodeAnswer[] = [];
+  const silent: SilentNode[] = [];
   const lines: string[] = [];
-  for (const { group, nodes } of job.parts) {
-    const own = [system.executable, ...words, "--input-json", "-", "--json", ...options];
-    const command = ["/bin/sh", "-c", ON_NODE, "sh", JSON.stringify(request), ...own];
-    const outcome = await runOnNodes(
-      { job: job.id, nodes, ...(group === undefined ? {} : { group }), command },
-      system,
-    );
-    const found = [...outcome.stdout.values()].flatMap((text) => parseAnswer(text) ?? []);
-    answers.push(...found);
-    if (found.length < nodes) lines.push(...outcome.stderr.trimEnd().split("\n").slice(-10));
+  const own = [system.executable, ...words, "--input-json", "-", "--json", ...options];
+  const command = ["/bin/sh", "-c", ON_NODE, "sh", JSON.stringify(request), ...own];
+  for (const part of job.parts) {
+    const { texts, watch, stderr } = await runWatched(job.id, part, command, system);
+    const found = new Map([...texts].flatMap(([task, text]) => {
+      const answer = parseAnswer(text);
+      return answer === undefined ? [] : [[task, answer] as const];
+    }));
+    answers.push(...found.values());
+    if (found.size === part.nodes) continue;
+    lines.push(...stderr.trimEnd().split("\n").slice(-10));
+    const nameOf = (task: number) => texts.get(task)?.split("\n")[0];
+    const begun = [...texts.keys()].map(nameOf);
+    const absent = (await nodesInList(part.list, system)).filter((node) => !begun.includes(node));
+    const hanging = watch.silent();
+    for (let task = 0; task < part.nodes; task++) {
+      if (found.has(task)) continue;
+      const seconds = hanging.get(task);
+      const hasBegun = texts.has(task);
+      const reason = seconds !== undefined
+        ? `it has said nothing for ${seconds} s`
+        : hasBegun
+        ? "it ended without an answer"
+        : "it did not begin";
+      silent.push({ node: hasBegun ? nameOf(task) : absent.shift(), reason });
+    }
   }
-  answers.sort((one, other) => one.node.localeCompare(other.node, "en", { numeric: true }));
-  return { answers, silent: { nodes: job.nodes - answers.length, lines } };
+  const byName = (one = "", other = "") => one.localeCompare(other, "en", { numeric: true });
+  answers.sort((one, other) => byName(one.node, other.node));
+  silent.sort((one, other) => byName(one.node, other.node));
+  return { answers, silent, lines };
+}
+
+/** Runs the command until each node has answered, or says nothing any more. Returns what the tasks wrote to stdout. */
+async function runWatched(
+  job: string,
+  { group, nodes }: JobPart,
+  command: readonly string[],
+  system: System,
+): Promise<{ readonly texts: ReadonlyMap<number, string>; readonly watch: NodeWatch; readonly stderr: string }> {
+  const texts = new Map<number, string>();
+  const patience = patienceIn(system.env);
+  const watch = new NodeWatch(nodes, patience);
+  const enough = new AbortController();
+  const { lookSeconds } = watch;
+  const looking = lookSeconds === undefined ? undefined : setInterval(() => {
+    if (watch.look() === "enough") enough.abort();
+  }, lookSeconds * 1000);
+  try {
+    const { stderr } = await runOnNodes({
+      ...{ job, nodes, ...(group === undefined ? {} : { group }), command, enough: enough.signal },
+      env: { [HEARTBEAT_VARIABLE]: String(heartbeatSeconds(patience)) },
+      onLine(task, line, stream) {
+        if (stream === "stderr") return watch.heard(task, "work");
+        const before = texts.get(task);
+        const text = `${before ?? ""}${line}\n`;
+        texts.set(task, text);
+        // A document ends with a line of its own.
+        const isAnswer = line === "}" && parseAnswer(text) !== undefined;
+        watch.heard(task, isAnswer ? "answer" : before === undefined ? "beginning" : "work");
+      },
+    }, system);
+    return { texts, watch, stderr };
+  } finally {
+    clearInterval(looking);
+  }
 }
 
 function parseAnswer(text: string): NodeAnswer | undefined {
@@ -113,7 +177,7 @@ export function verdict(name: string, answer: FanOutAnswer): string | CliError {
 /** The error that names the nodes which do not have it, with their reasons; undefined if all have it. Pure. */
 export function failureOnNodes(
   name: string,
-  { answers, silent }: FanOutAnswer,
+  { answers, silent, lines }: FanOutAnswer,
   isThere: (answer: NodeAnswer) => boolean,
 ): CliError | undefined {
   const reasons = answers.flatMap((answer) => {
@@ -121,13 +185,20 @@ export function failureOnNodes(
     const failure = answer.failures.find((failure) => failure.name === name) ?? answer.error;
     return [{ node: answer.node, message: failure?.message ?? "it gave no reason", hint: failure?.hint }];
   });
-  const nodes = answers.length + silent.nodes;
-  if (reasons.length + silent.nodes === 0) return undefined;
-  const named = reasons.slice(0, NAMED_NODES).map(({ node, message }) => `${node}: ${message}`);
-  const more = reasons.length > NAMED_NODES ? [`and ${reasons.length - NAMED_NODES} more`] : [];
+  const hanging = silent.flatMap(({ node, reason }) => node === undefined ? [] : [{ node, message: reason }]);
+  const nodes = answers.length + silent.length;
+  if (reasons.length + silent.length === 0) return undefined;
+  const all = [...hanging, ...reasons];
+  const named = all.slice(0, NAMED_NODES).map(({ node, message }) => `${node}: ${message}`);
+  const more = all.length > NAMED_NODES ? [`and ${all.length - NAMED_NODES} more`] : [];
   const hint = reasons.find((reason) => reason.hint !== undefined)?.hint;
-  return new CliError("transfer", `Cannot stage "${name}" on ${reasons.length + silent.nodes} of ${nodes} nodes`, {
-    lines: [...named, ...more, ...silent.lines],
-    hint: hint ?? "`--to scratch` does without the disks of the nodes",
+  const without = hanging.length === 0
+    ? ""
+    : `\`#SBATCH --exclude=${hanging.map(({ node }) => node).join(",")}\` does without ${
+      hanging.length === 1 ? "that node" : "those nodes"
+    }; `;
+  return new CliError("transfer", `Cannot stage "${name}" on ${reasons.length + silent.length} of ${nodes} nodes`, {
+    lines: [...named, ...more, ...lines],
+    hint: hint ?? `${without}--to scratch does without the disks of the nodes`,
   });
 }

@@ -5,6 +5,8 @@ export interface JobPart {
   /** The number of the part in a heterogeneous job. */
   readonly group?: number;
   readonly nodes: number;
+  /** The names of these nodes as Slurm writes them, such as `n[1-4]`; empty if unknown. */
+  readonly list: string;
 }
 
 /** A job on several nodes, seen from its batch script or from the shell of `salloc`. */
@@ -26,8 +28,9 @@ export function findJob(env: Readonly<Record<string, string>>): Job | undefined 
     ? Array.from({ length: groups }, (_, group) => ({
       group,
       nodes: Number(env[`SLURM_JOB_NUM_NODES_HET_GROUP_${group}`] || 1),
+      list: env[`SLURM_JOB_NODELIST_HET_GROUP_${group}`] ?? "",
     }))
-    : [{ nodes: Number(env.SLURM_JOB_NUM_NODES || 1) }];
+    : [{ nodes: Number(env.SLURM_JOB_NUM_NODES || 1), list: env.SLURM_JOB_NODELIST ?? "" }];
   const nodes = parts.reduce((sum, part) => sum + part.nodes, 0);
   return nodes > 1 ? { id, parts, nodes } : undefined;
 }

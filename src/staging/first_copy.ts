@@ -16,6 +16,7 @@ import type { System } from "../system/system.ts";
 import { hasOwnerEnded, ownedName, ownerOf } from "../system/temporary_name.ts";
 import { PARTIAL_DIRECTORY } from "../transfer/own_names.ts";
 import type { VariableLayout } from "../variables/layout.ts";
+import { readNamesIfThere } from "../posix/read_names.ts";
 
 /** A tree in which a first copy was started. */
 interface Unfinished {
@@ -36,16 +37,11 @@ export interface FirstCopy extends AsyncDisposable {
 async function findUnfinished({ partial }: VariableLayout): Promise<readonly Unfinished[]> {
   const [directory, prefix] = splitAbsolute(partial);
   const found: Unfinished[] = [];
-  try {
-    // Deno.readDir drops names that are not UTF-8; ours are ASCII.
-    for await (const { name } of Deno.readDir(directory)) {
-      const owner = ownerOf(name, prefix);
-      if (owner === undefined && name !== prefix) continue;
-      const isLeft = owner === undefined || await hasOwnerEnded(owner);
-      found.push({ path: `${directory}/${name}`, state: isLeft ? "left" : "perhaps in use" });
-    }
-  } catch (error) {
-    if (!(error instanceof Deno.errors.NotFound)) throw error;
+  for (const name of (await readNamesIfThere(directory))?.keys() ?? []) {
+    const owner = ownerOf(name, prefix);
+    if (owner === undefined && name !== prefix) continue;
+    const isLeft = owner === undefined || await hasOwnerEnded(owner);
+    found.push({ path: `${directory}/${name}`, state: isLeft ? "left" : "perhaps in use" });
   }
   const { left = [], "perhaps in use": others = [] } = Object.groupBy(found, ({ state }) => state);
   return [...left, ...others];

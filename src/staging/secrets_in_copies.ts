@@ -59,6 +59,7 @@ async function namesMatching(directory: string, part: string, known?: ReadonlySe
   return [...names].filter((name) => matches(name, name, false));
 }
 
+/** With Deno.readDir, since each start of a job may list here: what it misses is only not reported. */
 async function namesIn(directory: string): Promise<string[]> {
   try {
     return (await Array.fromAsync(Deno.readDir(directory))).map(({ name }) => name);

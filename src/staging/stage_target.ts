@@ -204,13 +204,15 @@ async function recordCompletion(
     return state !== undefined && selection?.includes(name, nameTypeOf(state.type, state.sizeBytes)) !== false;
   };
   if (lacking.some(isMissed)) return;
+  // A list that ended with an error lacks names, which no later start would look at.
+  const isWhole = [...recorded?.keys() ?? []].every((name) => source.children.has(name));
   await writeMarker(layout.marker, {
     synced_at: system.now() / 1000,
     source_mtime: source.newestMtimeSeconds,
     var_name: variable.name,
     source: variable.source,
     source_fingerprint: source.fingerprint,
-    ...markedListing(source, startedSeconds * 1000),
+    ...(isWhole ? markedListing(source, startedSeconds * 1000) : {}),
     target_device: target.device,
     target_inode: target.inode,
     target_mtime: target.mtimeMilliseconds,

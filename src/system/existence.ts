@@ -1,5 +1,6 @@
 // Whether names exist, and removing those that may not exist. Code that has to tell "not found" from other errors in another
 // way has a check of its own.
+import { readNamesIfThere } from "../posix/read_names.ts";
 
 /** Whether a name exists, wherever it leads if it is a link. False also if it cannot be looked at. */
 export async function nameExists(path: string): Promise<boolean> {
@@ -56,13 +57,8 @@ export async function removeIfPresent(path: string): Promise<void> {
   });
 }
 
-/** The names of the directories in a directory, in its order; none if it does not exist. Throws any other error. */
+/** The names of the directories in a directory, in its order; none if it does not exist. Throws a SystemCallError. */
 export async function directoriesIn(directory: string): Promise<string[]> {
-  const names: string[] = [];
-  try {
-    for await (const { name, isDirectory } of Deno.readDir(directory)) if (isDirectory) names.push(name);
-  } catch (error) {
-    if (!(error instanceof Deno.errors.NotFound)) throw error;
-  }
-  return names;
+  const kinds = await readNamesIfThere(directory) ?? new Map();
+  return [...kinds].filter(([, kind]) => kind === "d").map(([name]) => name);
 }

@@ -15,10 +15,27 @@ const LONGEST_SECONDS = 1_000_000;
 /** In how many consecutive looks a call is seen before it counts as silent. */
 export const LOOKS = 10;
 
+/**
+ * The variable that has a process on a node write {@linkcode HEARTBEAT} to stderr so often, in seconds: the process that waits for
+ * many nodes learns from it that this one works, and has a watchdog that finds calls which do not return.
+ */
+export const HEARTBEAT_VARIABLE = "EULER_FILES_HEARTBEAT_SECONDS";
+
+/** One sign of life, as a line. */
+export const HEARTBEAT = '{"event":"alive"}';
+
+/** The time between two signs of life in seconds; 0: none. */
+export function heartbeatIn(env: Readonly<Record<string, string>>): number {
+  return secondsIn(env[HEARTBEAT_VARIABLE]) ?? 0;
+}
+
 /** The time after which a call that has not returned ends the run; 0: never. */
 export function deadlineIn(env: Readonly<Record<string, string>>): number {
-  const text = env[DEADLINE_VARIABLE] ?? "";
-  return /^\d+(\.\d+)?$/.test(text) ? Math.min(Number(text), LONGEST_SECONDS) : DEADLINE_SECONDS;
+  return secondsIn(env[DEADLINE_VARIABLE]) ?? DEADLINE_SECONDS;
+}
+
+function secondsIn(text = ""): number | undefined {
+  return /^\d+(\.\d+)?$/.test(text) ? Math.min(Number(text), LONGEST_SECONDS) : undefined;
 }
 
 /** The error for a path whose server has not answered. */

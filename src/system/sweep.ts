@@ -2,6 +2,7 @@
 // sweeps its directories once it has its lock, so starting a job with everything fresh costs nothing more.
 import { isAbandoned, parseTemporaryName } from "./temporary_name.ts";
 import { removeInPlace } from "./remove_tree.ts";
+import { readNames } from "../posix/read_names.ts";
 
 /**
  * Removes abandoned files and directories directly in the directory; only those of the given `kinds`, if any. Never throws:
@@ -14,16 +15,11 @@ export async function sweepDirectory(directory: string, kinds?: readonly string[
   }
 }
 
-// Deno.readDir drops names that are not UTF-8. All names of ours are ASCII.
 async function ownNamesIn(directory: string, kinds: readonly string[] | undefined): Promise<string[]> {
-  const names: string[] = [];
-  try {
-    for await (const { name } of Deno.readDir(directory)) {
-      const parsed = parseTemporaryName(name);
-      if (parsed !== undefined && (kinds === undefined || kinds.includes(parsed.kind))) names.push(name);
-    }
-  } catch {
-    // The directory does not exist or cannot be read: nothing to sweep.
-  }
-  return names;
+  // If the directory does not exist or cannot be read, there is nothing to sweep.
+  const names = await readNames(directory).catch(() => new Map());
+  return [...names.keys()].filter((name) => {
+    const parsed = parseTemporaryName(name);
+    return parsed !== undefined && (kinds === undefined || kinds.includes(parsed.kind));
+  });
 }

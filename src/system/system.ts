@@ -8,7 +8,6 @@ import { endBySignal } from "../posix/end_process.ts";
 import { startWatchdog } from "./watchdog.ts";
 import { runSystemProgram } from "./system_program.ts";
 import { readTextStart } from "./text_start.ts";
-import { watchUncaught } from "./uncaught.ts";
 
 export type { OutputStream };
 
@@ -46,8 +45,8 @@ export interface System {
    * ending signal, that aborts `signal` as usual. Only the most recent taker is asked.
    */
   handOverSignals(taker: SignalTaker, during?: "own work" | "a program"): Disposable;
-  /** Sets what is written to stdout if the process ends while its main thread waits for a file server (last_words.ts). */
-  setLastWords?(stdout: () => string): void;
+  /** Sets what is written to stdout if the process ends while its main thread waits for a file server (watchdog_output.ts). */
+  setWatchdogOutput?(stdout: () => string): void;
 }
 
 /**
@@ -163,7 +162,7 @@ const ONE_SIGNAL_MILLISECONDS = 300;
 
 function endingSignals(
   env: Readonly<Record<string, string>>,
-): Pick<ProcessSystem, "signal" | "uncaught" | "handOverSignals" | "setLastWords" | "end"> {
+): Pick<ProcessSystem, "signal" | "uncaught" | "handOverSignals" | "setWatchdogOutput" | "end"> {
   const controller = new AbortController();
   const uncaught = new AbortController();
   const fail = (error: unknown) => {
@@ -223,7 +222,7 @@ function endingSignals(
       return controller.signal;
     },
     uncaught: uncaught.signal,
-    setLastWords: (stdout) => watchdog.setLastWords(stdout),
+    setWatchdogOutput: (stdout) => watchdog.setWatchdogOutput(stdout),
     handOverSignals(taker, during = "own work") {
       listen();
       if (takers.length === 0) forwarded.forEach(([signal, listener]) => Deno.addSignalListener(signal, listener));
@@ -242,4 +241,26 @@ function endingSignals(
       };
     },
   };
+}
+
+/**
+ * Calls `onUncaught` with each error that no code handles, and once with an error of its own when the event loop is empty although
+ * the work has not ended. By default the runtime prints such errors and ends the process, and a shell that evaluates the empty
+ * output continues as if nothing had failed.
+ */
+function watchUncaught(onUncaught: (error: unknown) => void): void {
+  globalThis.addEventListener("unhandledrejection", (event) => {
+    event.preventDefault();
+    onUncaught(event.reason);
+  });
+  globalThis.addEventListener("error", (event) => {
+    event.preventDefault();
+    onUncaught(event.error);
+  });
+  const listener = (event: Event) => {
+    globalThis.removeEventListener("beforeunload", listener);
+    event.preventDefault();
+    onUncaught(new Error("the work stopped before it was done"));
+  };
+  globalThis.addEventListener("beforeunload", listener);
 }

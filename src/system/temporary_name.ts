@@ -2,6 +2,7 @@
 // A sweep removes only names of exactly this form. Trees that a later transfer continues have other prefixes (`ownedName`).
 import { splitAbsolute } from "../posix/file_names.ts";
 import { isDeadHere, pidNamespace, type ProcessName } from "./dead_process.ts";
+import { readNames } from "../posix/read_names.ts";
 
 /** The parts of a temporary name. */
 export interface TemporaryName extends ProcessName {
@@ -77,7 +78,7 @@ function ownHost(): string {
 /** The newest mtime in a directory, whose own mtime does not change when a file in it is written. */
 async function newestIn(directory: string): Promise<number> {
   let newest = 0;
-  for await (const { name } of Deno.readDir(directory)) {
+  for (const name of (await readNames(directory)).keys()) {
     newest = Math.max(newest, modifiedAt(await Deno.lstat(`${directory}/${name}`)));
   }
   return newest;

@@ -1,7 +1,7 @@
 // Starts the watchdog, a Worker that ends the process if its main thread cannot: some calls of the runtime, such as Deno.open,
 // are made in the main thread, and if a file server dies at that moment, neither signals nor deadlines reach it any more.
 import type { Worker } from "node:worker_threads";
-import { deadlineIn, LOOKS, silenceError } from "./silence.ts";
+import { deadlineIn, heartbeatIn, LOOKS, silenceError } from "./silence.ts";
 
 /** Words that the main thread writes and the watchdog reads, by their index. */
 export const WORDS = { takers: 0, programs: 1, stopping: 2, answered: 3 } as const;
@@ -9,10 +9,12 @@ export const WORDS = { takers: 0, programs: 1, stopping: 2, answered: 3 } as con
 /** What the watchdog starts with. */
 export interface WatchdogStart {
   readonly seconds: number;
+  /** The time between two signs of life on stderr; 0: none. */
+  readonly heartbeatSeconds: number;
   readonly words: Int32Array<SharedArrayBuffer>;
 }
 
-/** A message to the watchdog: what it writes to stdout if it ends the process, for {@linkcode lastWords}. */
+/** A message to the watchdog: what it writes to stdout if it ends the process, for {@linkcode watchdogOutput}. */
 export interface WatchdogOrder {
   readonly stdout: string;
 }
@@ -41,12 +43,13 @@ export interface Watchdog {
   /** A signal is about to end the process. */
   stopping(): void;
   /** Sets what it writes to stdout if it ends the process because a call did not return; asked for when it starts. */
-  setLastWords(stdout: () => string): void;
+  setWatchdogOutput(stdout: () => string): void;
 }
 
 /** Starts it half a second from now. Neither the timer nor the Worker keeps the process alive. */
 export function startWatchdog({ env, onStart, onSilent }: Watched): Watchdog {
   const seconds = deadlineIn(env);
+  const heartbeatSeconds = heartbeatIn(env);
   const words = new Int32Array(new SharedArrayBuffer(Object.keys(WORDS).length * Int32Array.BYTES_PER_ELEMENT));
   let worker: Worker | undefined;
   let stdout = () => "";
@@ -54,7 +57,9 @@ export function startWatchdog({ env, onStart, onSilent }: Watched): Watchdog {
     const { Worker } = await import("node:worker_threads");
     // The bundle has it under this name beside the main file.
     const file = import.meta.url.endsWith(".ts") ? "./watchdog_worker.ts" : "./watchdog.js";
-    worker = new Worker(new URL(file, import.meta.url), { workerData: { seconds, words } satisfies WatchdogStart });
+    worker = new Worker(new URL(file, import.meta.url), {
+      workerData: { seconds, heartbeatSeconds, words } satisfies WatchdogStart,
+    });
     worker.unref();
     worker.on("message", (message: WatchdogMessage) => {
       if ("ping" in message) Atomics.store(words, WORDS.answered, message.ping);
@@ -73,7 +78,7 @@ export function startWatchdog({ env, onStart, onSilent }: Watched): Watchdog {
     },
     count: (what, more) => void Atomics.add(words, WORDS[what], more),
     stopping: () => void Atomics.store(words, WORDS.stopping, 1),
-    setLastWords(text) {
+    setWatchdogOutput(text) {
       stdout = text;
       worker?.postMessage({ stdout: stdout() } satisfies WatchdogOrder);
     },

@@ -3,9 +3,9 @@
 import { parentPort, workerData } from "node:worker_threads";
 import { type EndingSignal, SIGNAL_EXIT_CODES } from "../errors/errors.ts";
 import { endAtOnce, endBySignal } from "../posix/end_process.ts";
-import { lastWords } from "./last_words.ts";
+import { watchdogOutput } from "./watchdog_output.ts";
 import { outputStream } from "./output_stream.ts";
-import { LOOKS, silenceError } from "./silence.ts";
+import { HEARTBEAT, LOOKS, silenceError } from "./silence.ts";
 import { SilenceWatch } from "./silent_calls.ts";
 import { type WatchdogMessage, type WatchdogOrder, type WatchdogStart, WORDS } from "./watchdog.ts";
 
@@ -15,7 +15,7 @@ const SIGNAL_MILLISECONDS = 4500;
 /** After it was told of a call that does not return, the main thread cleans up for 2 s. */
 const SILENCE_MILLISECONDS = 4500;
 
-const { seconds, words } = workerData as WatchdogStart;
+const { seconds, heartbeatSeconds, words } = workerData as WatchdogStart;
 const tell = (message: WatchdogMessage) => parentPort!.postMessage(message);
 let stdout = "";
 parentPort!.on("message", (order: WatchdogOrder) => stdout = order.stdout);
@@ -45,7 +45,7 @@ function look(): void {
   clearInterval(looking);
   tell({ silent: silent.path });
   setTimeout(() => {
-    const written = lastWords(silenceError(silent.path, seconds), stdout);
+    const written = watchdogOutput(silenceError(silent.path, seconds), stdout);
     for (const [stream, text] of [[Deno.stderr, written.stderr], [Deno.stdout, written.stdout]] as const) {
       outputStream(stream, () => {}).write(text);
     }
@@ -54,3 +54,8 @@ function look(): void {
 }
 
 const looking = seconds === 0 ? undefined : setInterval(look, seconds * 1000 / LOOKS);
+
+if (heartbeatSeconds > 0) {
+  const stderr = outputStream(Deno.stderr, () => {});
+  setInterval(() => stderr.write(`${HEARTBEAT}\n`), heartbeatSeconds * 1000);
+}

@@ -50,12 +50,16 @@ export async function runStreaming(
   return { code: outcome.code, lastLines: said.slice(-LAST_LINES) };
 }
 
+/** Cuts pieces of text after their last whole line. */
 interface LineCutter {
+  /** The whole lines that are complete now, each with its end. */
   cut(text: string): string;
+  /** What comes after the last whole line. */
   rest(): string;
 }
 
-function lines(): LineCutter {
+/** The lines of one stream. */
+export function lines(): LineCutter {
   let pending = "";
   return {
     cut(text) {

@@ -89,11 +89,21 @@ function entryLine(side: ReceivingSide, path: string, state: EntryState): string
   return JSON.stringify([side, path, fields]) + "\n";
 }
 
+/** The name that earlier versions gave to a variable's log. What a killed one left there counts as the older part of the log. */
+function earlierName(path: string): string {
+  return path.replace(/intent-log$/, "notes");
+}
+
+/** The lines of a log, those under its earlier name first; none if it does not exist. */
+async function readLines(path: string): Promise<string[]> {
+  const texts = await Promise.all([...new Set([earlierName(path), path])].map((one) => readOwnText(one)));
+  return texts.flatMap((text) => (text ?? "").split("\n"));
+}
+
 /** Reads what earlier transfers announced and did not record. A truncated line is ignored: its write never began. */
 export async function readIntentLog(path: string): Promise<LoggedNames> {
   const names = new Map<string, LoggedName[]>();
-  const text = await readOwnText(path) ?? "";
-  for (const line of text.split("\n")) {
+  for (const line of await readLines(path)) {
     const entry = parseEntry(line);
     if (entry === undefined) continue;
     const [side, name, state] = entry;
@@ -106,9 +116,9 @@ export async function readIntentLog(path: string): Promise<LoggedNames> {
 
 /** The side to which the transfer that wrote the last entry was writing; undefined without entries. */
 export async function lastReceivingSide(path: string): Promise<ReceivingSide | undefined> {
-  const text = await readOwnText(path).catch(() => undefined) ?? "";
+  const lines = await readLines(path).catch(() => []);
   // The last line may be incomplete.
-  for (const line of text.split("\n").reverse()) {
+  for (const line of lines.reverse()) {
     const entry = parseEntry(line);
     if (entry !== undefined) return entry[0];
   }
@@ -159,5 +169,5 @@ export function loggedState(
 
 /** Removes the log, when the manifest records all of it. */
 export async function removeIntentLog(path: string): Promise<void> {
-  await removeIfPresent(path);
+  await Promise.all([...new Set([earlierName(path), path])].map(removeIfPresent));
 }

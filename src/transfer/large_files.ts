@@ -244,10 +244,13 @@ export class LargeFiles {
     }
     const mode = keep === "copy" ? entry.mode : replaces?.type === "file" ? replaces.mode : entry.mode & 0o777 & ~umask;
     if (traits.modes === "kept") succeeded(yield calls.fchmod(target, mode), "chmod", toPath);
+    // A file with a journal also had its full size from the beginning, and would look complete after a crash of the node: its
+    // content comes before the time.
+    const isSynced = copy.journal !== undefined || this.#mustSync(item);
+    if (isSynced) yield* copy.sync();
     const times = timesOf(entry.mtimeSeconds, entry.mtimeNanoseconds);
     succeeded(yield calls.futimens(target, times), "utimens", toPath);
-    // A file with a journal also had its full size from the beginning, and would look complete after a crash of the node.
-    if (copy.journal !== undefined || this.#mustSync(item)) yield* copy.sync();
+    if (isSynced) yield* copy.sync();
     yield* copy.closeTarget();
     return true;
   }

@@ -8,6 +8,7 @@ import type { JobRunner } from "./job_runner.ts";
 import { foldedName } from "./traits.ts";
 import { type WalkRequest, walkTrees } from "./walk.ts";
 import { nearestDirectory } from "../system/existence.ts";
+import { readNames } from "../posix/read_names.ts";
 
 /** How many groups the message names. */
 const NAMED_GROUPS = 10;
@@ -49,7 +50,7 @@ export async function refuseNameClashes(request: WalkRequest, to: string, runner
 export async function looksFolded(directory: string): Promise<boolean> {
   const existing = await nearestDirectory(directory);
   // If the directory cannot be read, the comparison reports it.
-  const names = await Array.fromAsync(Deno.readDir(existing), ({ name }) => name).catch(() => []);
+  const names = await readNames(existing).then((kinds) => [...kinds.keys()], () => []);
   const lettered = names.find((name) => otherLetters(name) !== name);
   if (lettered !== undefined) return await isOneFile(existing, lettered);
   const [above, name] = [dirname(existing), basename(existing)];

@@ -56,6 +56,8 @@ export interface TransferRequest {
   readonly quotaProgram?: string | undefined;
   /** The receiving root has a mode for its owner alone at every moment, whatever mode the source has. */
   readonly top?: "private";
+  /** Each file is synced before it counts as complete, as a push does it always. */
+  readonly durability?: "durable";
   /** The sending side is private, on the same file system, and removed afterwards: its files are linked instead of copied. */
   readonly linkFiles?: "where possible";
   /** The path of the intent log, by which a transfer into a live directory recognizes what a killed one has copied. */

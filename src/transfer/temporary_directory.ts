@@ -74,7 +74,7 @@ export async function prepareTemporaryDirectory(
         }),
     );
   }
-  const name = temporaryName("push", system.processId);
+  const name = temporaryName("incoming", system.processId);
   const path = `${to}/${PARTIAL_DIRECTORY}/${name}`;
   const adopted = await sweepInside(to, path, runner);
   let lock: Lock | undefined;

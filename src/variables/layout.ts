@@ -12,6 +12,8 @@ export interface VariableLayout {
   readonly source: string;
   /** The intent log of a transfer into a live directory; removed once the manifest records its names. */
   readonly intentLog: string;
+  /** The intent log of a version that gave it another name (transfer/intent_log.ts). */
+  readonly earlierIntentLog: string;
   readonly lock: string;
   /** An unfinished first copy that a failed sync has left. During a sync its process is appended (staging/first_copy.ts). */
   readonly partial: string;
@@ -34,7 +36,8 @@ export function layoutOf(cacheRoot: string, name: string): VariableLayout {
     marker: `${cacheRoot}/.${name}.synced`,
     manifest: `${cacheRoot}/.${name}.manifest`,
     source: `${cacheRoot}/.${name}.source`,
-    intentLog: `${cacheRoot}/.${name}.notes`,
+    intentLog: `${cacheRoot}/.${name}.intent-log`,
+    earlierIntentLog: `${cacheRoot}/.${name}.notes`,
     lock: `${cacheRoot}/.${name}.lock`,
     partial: `${cacheRoot}/.${name}.partial`,
     kept: `${cacheRoot}/.${name}.kept`,

@@ -108,8 +108,8 @@ async function exists(path: string): Promise<boolean> {
 }
 
 /** The same part in another copy of the whole, for example in the one on the disk of a node. */
-export function partIn(part: Part, wholeTarget: ResolvedVariable["target"]): Part {
-  const whole = { ...part.whole, target: wholeTarget };
+export function partIn(part: Part, wholeTarget: string): Part {
+  const whole = { ...part.whole, target: wholeTarget as AbsolutePath };
   return { variable: { ...part.variable, target: inside(part.variable, whole) }, whole };
 }
 

@@ -5,7 +5,7 @@ import { checkPathComponent } from "../config/names.ts";
 import { type AbsolutePath, joinPath, resolvePath, toAbsolutePath } from "../config/paths.ts";
 import { resolveApptainer } from "../config/resolve.ts";
 import { CliError } from "../errors/errors.ts";
-import { acquireLock, holderText, type Lock } from "../system/file_lock.ts";
+import { acquireLock, holderText, type Lock, lockGoingWith } from "../system/file_lock.ts";
 import { sweepDirectory } from "../system/sweep.ts";
 import { refuseSharedDirectory } from "../system/trusted_path.ts";
 import type { System } from "../system/system.ts";
@@ -61,12 +61,22 @@ export function resolveUvCache(
   return configured ? toAbsolutePath(configured, env, { label: "uv_cache_dir", kind: "config" }) : undefined;
 }
 
+/** The cache that uv uses where nothing names one, if it exists (uv's documentation, "Cache directory"). */
+export async function defaultUvCache({ env, cwd }: Pick<System, "env" | "cwd">): Promise<AbsolutePath | undefined> {
+  const parent = env.XDG_CACHE_HOME?.startsWith("/") ? env.XDG_CACHE_HOME : "~/.cache";
+  const path = resolvePath(`${parent}/uv`, env, cwd, { label: "uv's default cache", kind: "config" });
+  return await Deno.stat(path).then((info) => info.isDirectory, () => false) ? path : undefined;
+}
+
 /** The path of an environment by its name. Throws a CliError `usage` if that is not a plain name. */
 export function venvPath(base: AbsolutePath, name: string): AbsolutePath {
   return joinPath(base, checkPathComponent(name, "the name of an environment"));
 }
 
-/** Locks the environment against other commands, and removes what killed ones left. The base directory must exist. */
+/**
+ * Locks the environment against other commands, and removes what killed ones left. The base directory must exist. The lock's
+ * file goes with the environment, also with one that could not be made.
+ */
 export async function lockVenv(
   path: string,
   deadlineSeconds: number,
@@ -77,10 +87,11 @@ export async function lockVenv(
   await refuseSharedDirectory(directory, system.userId);
   const lock = await acquireLock({
     path: `${directory}/.${name}.lock`,
+    afterwards: "removed",
     deadlineSeconds,
     deadlineSetting: "lock_timeout_seconds",
     onWait: (holder) => onWait(`waiting for a lock held ${holderText(holder, system)}`),
   }, system);
   await sweepDirectory(directory);
-  return lock;
+  return lockGoingWith(lock, path);
 }

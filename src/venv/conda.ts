@@ -4,6 +4,7 @@ import { readTextFileIfThere } from "../system/atomic_file.ts";
 import { isDirectory, pathExists } from "../system/existence.ts";
 import { type InstalledPackage, readPackages } from "./packages.ts";
 import { readVenv, seriesOf, type Venv } from "./venv.ts";
+import { readNamesOrNone } from "../posix/read_names.ts";
 
 /** What can be packed. */
 export type Environment = Omit<Venv, "madeBy"> & { readonly madeBy: Venv["madeBy"] | "conda" };
@@ -52,8 +53,7 @@ interface CondaRecord {
 /** The packages by the files in `conda-meta`, one for each. */
 async function readCondaPackages(path: string): Promise<InstalledPackage[]> {
   const directory = `${path}/conda-meta`;
-  const entries = await Array.fromAsync(Deno.readDir(directory)).catch(() => []);
-  const names = entries.map(({ name }) => name).filter((name) => name.endsWith(".json")).sort();
+  const names = [...(await readNamesOrNone(directory)).keys()].filter((name) => name.endsWith(".json")).sort();
   const packages = await Promise.all(names.map((name) => readRecord(`${directory}/${name}`)));
   return packages.filter((one) => one !== undefined);
 }

@@ -1,6 +1,6 @@
 // Which files of an environment are its user's: those that no installer lists, and installed ones that were edited since. An
 // environment that is made again from its package list lacks them, so they are never deleted without being named.
-import { createHash } from "node:crypto";
+import { createHash, type Hash } from "node:crypto";
 import { messageOf } from "../errors/errors.ts";
 import type { Calls } from "../posix/calls.ts";
 import { joinName } from "../posix/file_names.ts";
@@ -28,12 +28,22 @@ export interface OwnFiles {
   readonly added: readonly string[];
   /** Packages list them with another content. */
   readonly changed: readonly string[];
+  /** Packages list them, and they are gone; compiled code does not count. */
+  readonly removed: readonly string[];
   /** Directories that can't be read, so what they hold is not known. */
   readonly unreadable: readonly { readonly path: string; readonly reason: string }[];
-  /** Of the added and changed files and links, by path. */
+  /** The status of each file and link but compiled code, by path. */
   readonly statuses: ReadonlyMap<string, FileStatus>;
   /** Directories that hold files of installers, at any depth. */
   readonly shared: ReadonlySet<string>;
+}
+
+/** What a build records of an environment's files, to see later whether they are the same. */
+export interface FileHashes {
+  /** A hash of the files that no package brought, or that are not as their package brought them. */
+  readonly own_files_hash: string;
+  /** A hash of names, sizes and times of all files but compiled code. It is quick to make, and may change where no content does. */
+  readonly files_hash: string;
 }
 
 /** The names that `uv venv`, venv and virtualenv give to files of their own (seen with uv 0.13, Python 3.14, virtualenv 21). */
@@ -64,21 +74,47 @@ const EDITED_MILLISECONDS = 60_000;
 /** Clocks and file systems round times. */
 const SAME_TIME_MILLISECONDS = 2000;
 
-/** Finds them. Reads every directory, and installed files up to 1 MiB. Throws the signal's reason. */
+/** Finds the own files of an environment. Reads every directory, and installed files up to 1 MiB. Throws the signal's reason. */
 export async function findOwnFiles(root: string, system: Pick<System, "signal" | "calls">): Promise<OwnFiles> {
   const installed = await readInstalledFiles(root);
-  const look = new Look(root, installed);
   await using runner = await prepareJobRunner({ roots: [root] }, system);
-  for (let level = [""]; level.length > 0;) {
-    const next: string[] = [];
-    const tree = runner.here.readTree(root);
-    await runner.here.runAll(level.map((directory) => look.list(tree, directory, next)));
-    system.signal.throwIfAborted();
-    level = next;
-  }
+  const look = new Look(root, installed, await listFiles(root, runner, system.signal));
   await look.compare(runner);
   system.signal.throwIfAborted();
   return look.found();
+}
+
+interface Listed {
+  readonly statuses: Map<string, FileStatus>;
+  readonly unreadable: { path: string; reason: string }[];
+}
+
+/** Every file and link but compiled code and temporary files. Throws the signal's reason. */
+async function listFiles(root: string, { here }: JobRunner, signal: AbortSignal): Promise<Listed> {
+  const found: Listed = { statuses: new Map(), unreadable: [] };
+  for (let level = [""]; level.length > 0;) {
+    const next: string[] = [];
+    const tree = here.readTree(root);
+    await here.runAll(level.map((directory) => listInto(found, tree, directory, next)));
+    signal.throwIfAborted();
+    level = next;
+  }
+  return found;
+}
+
+function* listInto({ statuses, unreadable }: Listed, tree: Tree, directory: string, next: string[]): Work<void> {
+  try {
+    yield* listDirectory(tree, directory, (name, view, start) => {
+      const status = readStatusAt(view, start);
+      const path = joinName(directory, name);
+      if (status.kind === "d") next.push(path);
+      // Sockets and FIFOs hold no data.
+      if (status.kind !== "f" && status.kind !== "l") return;
+      if (!COMPILED_REGEXP.test(path) && parseTemporaryName(name) === undefined) statuses.set(path, status);
+    });
+  } catch (error) {
+    unreadable.push({ path: directory, reason: messageOf(error) });
+  }
 }
 
 class Look {
@@ -86,29 +122,17 @@ class Look {
   readonly #changed: string[] = [];
   readonly #listed: string[] = [];
   readonly #activates: string[] = [];
-  readonly #unreadable: { path: string; reason: string }[] = [];
-  readonly #statuses = new Map<string, FileStatus>();
+  readonly #unreadable: { path: string; reason: string }[];
+  readonly #statuses: ReadonlyMap<string, FileStatus>;
   readonly #shared = new Set<string>();
 
-  constructor(readonly root: string, readonly installed: InstalledFiles) {}
-
-  *list(tree: Tree, directory: string, next: string[]): Work<void> {
-    try {
-      yield* listDirectory(tree, directory, (name, view, start) => {
-        const status = readStatusAt(view, start);
-        const path = joinName(directory, name);
-        if (status.kind === "d") next.push(path);
-        else this.#sort(path, name, status);
-      });
-    } catch (error) {
-      this.#unreadable.push({ path: directory, reason: messageOf(error) });
-    }
+  constructor(readonly root: string, readonly installed: InstalledFiles, { statuses, unreadable }: Listed) {
+    this.#statuses = statuses;
+    this.#unreadable = unreadable;
+    for (const path of statuses.keys()) this.#sort(path);
   }
 
-  #sort(path: string, name: string, status: FileStatus): void {
-    if (COMPILED_REGEXP.test(path) || parseTemporaryName(name) !== undefined) return;
-    // Sockets and FIFOs hold no data.
-    if (status.kind !== "f" && status.kind !== "l") return;
+  #sort(path: string): void {
     if (this.installed.files.has(path)) {
       this.#listed.push(path);
     } else if (ACTIVATE_REGEXP.test(path)) {
@@ -118,10 +142,8 @@ class Look {
       !isUnlisted(path, this.installed.unlisted)
     ) {
       this.#added.push(path);
-      this.#statuses.set(path, status);
       return;
     }
-    this.#statuses.set(path, status);
     for (const parent of parentsOf(path)) this.#shared.add(parent);
   }
 
@@ -149,10 +171,16 @@ class Look {
     }
   }
 
+  /** What lies in a directory that could not be read may still be there. */
+  #isGone(path: string): boolean {
+    return this.#unreadable.length === 0 && !this.#statuses.has(path) && !COMPILED_REGEXP.test(path);
+  }
+
   found(): OwnFiles {
     return {
       added: this.#added.toSorted(),
       changed: this.#changed.toSorted(),
+      removed: [...this.installed.files.keys()].filter((path) => this.#isGone(path)).toSorted(),
       unreadable: this.#unreadable,
       statuses: this.#statuses,
       shared: this.#shared,
@@ -182,12 +210,12 @@ function* isGeneratedLauncher(calls: Calls, path: string): Work<boolean> {
   return launcherRoot(text) !== undefined && ENTRY_POINT_REGEXP.test(text);
 }
 
-/** The paths of all of them. */
+/** The paths of all own files. */
 export function ownPaths({ added, changed, unreadable }: OwnFiles): string[] {
   return [...added, ...changed, ...unreadable.map(({ path }) => path || ".")];
 }
 
-/** Those that are not in `safe` with the same size and time. Pure. */
+/** The own files that are not in `safe` with the same size and time. Pure. */
 export function ownFilesBeyond(own: OwnFiles, safe: ReadonlyMap<string, FileStatus>): OwnFiles {
   const isSafe = (path: string) => {
     const [now, then] = [own.statuses.get(path), safe.get(path)];
@@ -203,12 +231,41 @@ export function hasOwnFiles({ added, changed, unreadable }: OwnFiles): boolean {
   return added.length + changed.length + unreadable.length > 0;
 }
 
-/** Changes whenever one of these files is added, removed or modified. Pure. */
-export function hashOwnFiles(own: OwnFiles): string {
+/** The hashes that a build records. Pure. */
+export function hashesOf(own: OwnFiles): FileHashes {
+  const { statuses, removed } = own;
+  const ownHash = hashStatuses(ownPaths(own), statuses);
+  for (const path of removed) ownHash.update(JSON.stringify([path, "removed"]));
+  return { own_files_hash: ownHash.digest("hex"), files_hash: hashAll(statuses) };
+}
+
+/**
+ * What changed by hand since a build recorded its hashes; undefined if nothing did. Names, sizes and times are compared first, and
+ * contents only if those differ. Throws the signal's reason.
+ */
+export async function findChangedSince(
+  recorded: { readonly [Name in keyof FileHashes]?: FileHashes[Name] | undefined },
+  root: string,
+  system: Pick<System, "signal" | "calls">,
+): Promise<OwnFiles | undefined> {
+  if (recorded.own_files_hash === undefined) return undefined;
+  if (recorded.files_hash !== undefined) {
+    await using runner = await prepareJobRunner({ roots: [root] }, system);
+    if (hashAll((await listFiles(root, runner, system.signal)).statuses) === recorded.files_hash) return undefined;
+  }
+  const own = await findOwnFiles(root, system);
+  return hashesOf(own).own_files_hash === recorded.own_files_hash ? undefined : own;
+}
+
+function hashAll(statuses: ReadonlyMap<string, FileStatus>): string {
+  return hashStatuses([...statuses.keys()].sort(), statuses).digest("hex");
+}
+
+function hashStatuses(paths: readonly string[], statuses: ReadonlyMap<string, FileStatus>): Hash {
   const hash = createHash("sha256");
-  for (const path of ownPaths(own)) {
-    const { sizeBytes = 0, mtimeSeconds = 0, mtimeNanoseconds = 0 } = own.statuses.get(path) ?? {};
+  for (const path of paths) {
+    const { sizeBytes = 0, mtimeSeconds = 0, mtimeNanoseconds = 0 } = statuses.get(path) ?? {};
     hash.update(JSON.stringify([path, sizeBytes, mtimeSeconds, mtimeNanoseconds]));
   }
-  return hash.digest("hex");
+  return hash;
 }

@@ -1,4 +1,5 @@
 // The programs of an environment: what is executable in its `bin`.
+import { readNamesOrNone } from "../posix/read_names.ts";
 
 /** Whether a file in `bin` counts: scripts that a shell reads are executable too in some environments. Pure. */
 export function isProgramName(name: string): boolean {
@@ -6,10 +7,9 @@ export function isProgramName(name: string): boolean {
   return name !== "" && !/^\.|^(de)?activate|[\x00-\x1f\x7f]/i.test(name);
 }
 
-/** Their names, sorted; none if there is no `bin`. */
+/** The names of the programs, sorted; none if there is no `bin`. */
 export async function programsOf(root: string): Promise<string[]> {
-  const entries = await Array.fromAsync(Deno.readDir(`${root}/bin`)).catch(() => []);
-  const names = entries.map(({ name }) => name).filter(isProgramName);
+  const names = [...(await readNamesOrNone(`${root}/bin`)).keys()].filter(isProgramName);
   const found = await Promise.all(names.map(async (name) => {
     const info = await Deno.stat(`${root}/bin/${name}`).catch(() => undefined);
     // The Python that the environment was made from may be gone, and its image has another.

@@ -23,6 +23,11 @@ Deno.test("build makes the image, keeps its definition and records what it was b
   assert.equal(run.code, 0, run.stdout);
   assert.equal(run.json().status, "built");
   assert.deepEqual(await namesIn(images.store), [".env.lock", "env.def", "env.requirements.txt", "env.sif"]);
+  // 1.3 refuses images with other fields.
+  const { config } = (await images.world.run(["config", "show", "--json"])).json();
+  assert.deepEqual(Object.keys(config.apptainer.images.env).toSorted(), [
+    ...["built_at", "enabled", "python_version", "sif_filename", "venv_name"],
+  ]);
   const record = await images.record("env");
   assert.deepEqual([record.venv_name, record.python_version, record.sif_filename, record.enabled], [
     "env",
@@ -118,7 +123,7 @@ Deno.test("a first build that fails leaves no file that a later build could take
   await using images = await makeImageWorld();
   await images.turn("partial", "");
   assert.equal((await images.world.run(BUILD)).code, 1);
-  assert.deepEqual(await namesIn(images.store), [".env.lock"]);
+  assert.deepEqual(await namesIn(images.store), []);
   assert.equal(await images.record("env"), undefined);
   await images.turn("partial", undefined);
   assert.equal((await images.world.run([...BUILD, "--json"])).json().status, "built");
@@ -139,7 +144,7 @@ Deno.test("Ctrl-C during a build leaves nothing behind and ends with exit code 1
   await job.seen("Creating SIF file");
   job.kill("SIGINT");
   assert.equal((await job.ended).code, 130);
-  assert.deepEqual(await namesIn(images.store), [".env.lock"]);
+  assert.deepEqual(await namesIn(images.store), []);
   await assertClean(images);
 });
 
@@ -311,4 +316,37 @@ Deno.test("a file that a user added or edited is a reason to build, compiled cod
   await world.writeTree("home/venvs/env", { "lib/python3.11/site-packages/mine.py": "x = 1\n" });
   assert.match(await status(), /^built: files in it changed/);
   assert.match(await status(), /^skipped/);
+});
+
+Deno.test("list sees what was added, edited or removed by hand, as a build does", async () => {
+  await using images = await makeImageWorld();
+  const { world } = images;
+  const site = "home/venvs/env/lib/python3.11/site-packages";
+  await world.writeTree(site, { "tool-1.dist-info/RECORD": "tool.py,,\ndata.txt,,\n", "tool.py": "", "data.txt": "" });
+  await world.run(BUILD);
+  const look = async () => {
+    const [{ state, differences }] = (await world.run(["apptainer", "list", "--json"])).json().images;
+    const names = differences.map((one: { what: string; name: string }) => `${one.what} ${one.name}`);
+    return [state, ...names].join(", ");
+  };
+  assert.equal(await look(), "up to date");
+  await world.writeTree(site, { "__pycache__/tool.cpython-311.pyc": "code" });
+  // The same content with another time is no reason to build.
+  await Deno.utime(world.path(`${site}/tool.py`), 1, 1);
+  assert.equal(await look(), "up to date");
+  await world.writeTree(site, { "mine.py": "x = 1\n" });
+  const below = "lib/python3.11/site-packages";
+  assert.equal(await look(), `outdated, files ${below}/mine.py`);
+  assert.match((await world.run(["apptainer", "list"])).stderr, /env: \S+\/mine\.py changed by hand\n/);
+  assert.equal((await world.run([...BUILD, "--json"])).json().status, "built");
+  assert.equal(await look(), "up to date");
+  await Deno.rename(world.path(`${site}/mine.py`), world.path(`${site}/other.py`));
+  assert.equal(await look(), `outdated, files ${below}/other.py`);
+  await Deno.rename(world.path(`${site}/other.py`), world.path(`${site}/mine.py`));
+  await Deno.remove(world.path(`${site}/data.txt`));
+  assert.match(await look(), /^outdated, files /);
+  assert.match((await world.run([...BUILD, "--json"])).json().reason, /files in it changed/);
+  assert.equal(await look(), "up to date");
+  await Deno.remove(world.path(`${site}/mine.py`));
+  assert.equal(await look(), "outdated, files null");
 });

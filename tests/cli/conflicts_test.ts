@@ -157,8 +157,8 @@ Deno.test("a killed push is reported as a push: the next push continues it, and 
   await world.fakeProgram("rsync", ENDLESS_RSYNC);
   {
     await using job = world.start(["push", "--engine", "rsync"]);
-    const notes = world.path("scratch/.cache/euler-files/.G.notes");
-    await waitUntil(`"${notes}" exists`, () => Deno.stat(notes).then(() => true, () => false));
+    const log = world.path("scratch/.cache/euler-files/.G.intent-log");
+    await waitUntil(`"${log}" exists`, () => Deno.stat(log).then(() => true, () => false));
     const pushed = await statusOf(world);
     assert.equal(pushed.unfinished, "being-pushed");
     assert.match(pushed.reason, /^being pushed by process \d+/);

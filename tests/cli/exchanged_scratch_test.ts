@@ -29,7 +29,7 @@ asRoot("nothing outside is removed while the scratch is exchanged for another us
   for (const name of [".HF_HOME.partial", "HF_HOME"]) {
     await Deno.symlink(world.path("home/projects"), world.path(`${root}/${name}`));
   }
-  for (const name of [".HF_HOME.lock", ".HF_HOME.notes", ".HF_HOME.manifest", ".HF_HOME.source"]) {
+  for (const name of [".HF_HOME.lock", ".HF_HOME.intent-log", ".HF_HOME.manifest", ".HF_HOME.source"]) {
     await Deno.symlink(world.path("home/projects/data"), world.path(`${root}/${name}`));
   }
   await new Deno.Command("chown", { args: ["-hR", `${ATTACKER.uid}:${VICTIM.gid}`, world.path("lab/evil")] }).output();

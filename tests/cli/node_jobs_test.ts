@@ -1,5 +1,5 @@
 // Jobs of a plain user on four nodes of a real Slurm that use the disks of their nodes, whose paths have the name of the node: one
-// copy for all tasks of a node, changes of all nodes to one file, a requeue in the middle of a push, and a node that dies.
+// copy for all tasks of a node, changes of all nodes to one file, pushes that are cut off, and nodes that hang or die.
 import assert from "node:assert/strict";
 import { testNeeding } from "../support/needs.ts";
 import { SLURM_PROGRAMS, startCluster } from "../support/slurm.ts";
@@ -18,17 +18,19 @@ echo "$SLURM_PROCID" > "$HF_HOME/rank.$SLURM_PROCID"
 echo "from $SLURMD_NODENAME" > "$HF_HOME/top"
 `;
 
-/** The first run leaves a small file and a large one, whose push takes longer than the job has; the second finds the small one. */
-const REQUEUED = `#!/bin/sh
-echo "run \${SLURM_RESTART_COUNT:-0}: $(cat "$HF_HOME/step" 2>&1)"
+/** Leaves a small file and a large one, whose push takes longer than the job has. A second run finds the small one. */
+const CUT = `#!/bin/sh
+cache=$(printenv "$1")
+step=$cache/step.$SLURM_JOB_ID
+echo "run \${SLURM_RESTART_COUNT:-0}: $(cat "$step" 2>&1)"
 [ -z "$SLURM_RESTART_COUNT" ] || exit 0
-echo "step 1" > "$HF_HOME/step"
-head -c 40000000 /dev/zero > "$HF_HOME/large"
+echo "step of $SLURM_JOB_ID" > "$step"
+head -c 40000000 /dev/urandom > "$cache/large.$SLURM_JOB_ID"
 `;
 
 testNeeding(
   [...SLURM_PROGRAMS, "setpriv"],
-  "Slurm: a plain user's tasks on four nodes share a copy a node, push all, and lose nothing by a requeue or a dead node",
+  "Slurm: a plain user's tasks on four nodes share a copy a node, push all, and lose nothing by the end of a job or a node that hangs or dies",
   async () => {
     await using world = await makeWorld({ runAs: "unprivileged" });
     const small = Array.from(
@@ -36,11 +38,13 @@ testNeeding(
       (_, index) => [`hub/${index % 20}/${index}`, `content ${index}\n`] as const,
     );
     await world.writeTree("home/hf", { ...Object.fromEntries(small), top: "top" });
+    await world.writeTree("home/torch", { a: "a" });
     const vars = { HF_HOME: { source: world.path("home/hf") } };
+    const both = { ...vars, TORCH_HOME: { source: world.path("home/torch") } };
     await world.writeConfig({ vars });
     await world.writeTree("home", {
       task: { file: TASK, mode: 0o755 },
-      requeued: { file: REQUEUED, mode: 0o755 },
+      cut: { file: CUT, mode: 0o755 },
     });
     await using cluster = await startCluster(world, 4, {
       ...{ user: NOBODY, tmpdir: "with the name of the node", killWaitSeconds: 2 },
@@ -91,21 +95,82 @@ testNeeding(
     );
     assert.match(packed.output, /HF_HOME {2}on 2 nodes: [^]*\nsame\n$/);
 
-    await world.writeConfig({ vars, rsync_extra_args: ["--bwlimit=1M"] });
-    const requeued = await cluster.submit("#!/bin/bash\nsrun euler-files exec --to node --push -- ./requeued\n", [
-      ...["-N1", "--requeue", "--open-mode=append"],
+    // Four jobs end in the middle of a push, each in another way.
+    await world.writeConfig({ vars: both, rsync_extra_args: ["--bwlimit=1M"] });
+    const submit = (node: string, script: string, ...options: string[]) =>
+      cluster.submit(`#!/bin/bash\n${script}\n`, ["-w", node, ...options]);
+    const exec = "srun euler-files exec --var";
+    const [requeued, cancelled, timed, toSource] = await Promise.all([
+      submit("n1", `${exec} HF_HOME --to node --push -- ./cut HF_HOME`, "--requeue", "--open-mode=append"),
+      submit("n2", `${exec} HF_HOME --to node --push -- ./cut HF_HOME`),
+      submit("n3", `${exec} HF_HOME --to node -- ./cut HF_HOME; srun euler-files push --from node HF_HOME`),
+      submit("n4", `${exec} TORCH_HOME --push -- ./cut TORCH_HOME`),
     ]);
-    const step = world.path(`${SAVED}/${requeued}.n1/step`);
-    await waitUntil("the small file is saved", () => Deno.stat(step).then(({ size }) => size === 7, () => false));
+    const saved = [[requeued, "n1"], [cancelled, "n2"], [timed, "n3"]] as const;
+    for (const [job, node] of saved) {
+      const step = world.path(`${SAVED}/${job}.${node}/step.${job}`);
+      await waitUntil(
+        `job ${job} has saved the small file`,
+        () => Deno.stat(step).then(({ size }) => size > 0, () => false),
+      );
+    }
+    await waitUntil("the push has begun", async () => await sizeOf(world.path("home/torch")) > 100_000);
     await cluster.command("scontrol", "requeue", requeued);
-    const stateOf = () => cluster.command("squeue", "-h", "-j", requeued, "-o", "%T");
-    await waitUntil("the job waits", async () => (await stateOf()).trim() === "PENDING");
+    await cluster.command("scontrol", "update", `JobId=${timed}`, "EndTime=now");
+    await cluster.command("scancel", cancelled, toSource);
+    const stateOf = (job: string) => cluster.command("squeue", "-h", "-j", job, "-o", "%T");
+    await waitUntil("the job waits", async () => (await stateOf(requeued)).trim() === "PENDING");
+    const states = await Promise.all([cancelled, timed, toSource].map(cluster.ended));
+    assert.deepEqual(states.map(({ state }) => state), ["CANCELLED", "TIMEOUT", "CANCELLED"]);
     const status = await world.run(["status"]);
-    assert.match(status.stderr, new RegExp(`the push of node n1, job ${requeued} was cut off; 1 of 2 files arrived`));
+    for (const [job, node] of saved) {
+      assert.match(status.stderr, new RegExp(`the push of node ${node}, job ${job} was cut off; 1 of 2 files arrived`));
+    }
+    assert.match(status.stdout, /^TORCH_HOME: a push was interrupted, the next push goes on with it$/m);
+    const large = `large.${toSource}`;
+    assert.equal((await readTree(world.path("home/torch")))[large], undefined);
+
+    // The next push to the source goes on with what is there, also if a signal reaches it.
+    await world.writeConfig({ vars: both, rsync_extra_args: ["--bwlimit=4M"] });
+    const signalled = await submit("n4", `${exec} TORCH_HOME --push -- true`);
+    await cluster.wrote(signalled, "pushing");
+    await cluster.command("scancel", "--signal=TERM", signalled);
     await cluster.command("scontrol", "update", `JobId=${requeued}`, "StartTime=now");
-    assert.equal((await cluster.ended(requeued)).state, "COMPLETED", await cluster.output(requeued));
-    assert.match(await cluster.output(requeued), /^run 1: step 1$/m);
-    assert.equal(await Deno.readTextFile(world.path("home/hf/step")), "step 1\n");
+    for (const job of [signalled, requeued]) {
+      assert.equal((await cluster.ended(job)).state, "COMPLETED", await cluster.output(job));
+    }
+    assert.ok(
+      await sameFile(world.path(`home/torch/${large}`), world.path(`scratch/.cache/euler-files/TORCH_HOME/${large}`)),
+    );
+    assert.match(await cluster.output(requeued), new RegExp(`^run 1: step of ${requeued}$`, "m"));
+    for (const [job] of saved) {
+      assert.equal(await Deno.readTextFile(world.path(`home/hf/step.${job}`)), `step of ${job}\n`);
+      assert.equal(await Deno.stat(world.path(`home/hf/large.${job}`)).catch(() => "absent"), "absent");
+    }
+
+    // The copy on the second node waits for another process there, and is stopped meanwhile.
+    await world.writeConfig({ vars, node_base: `${world.root}/slurm/disk` });
+    const lock = `${world.root}/slurm/disk/euler-files-65534/.HF_HOME.lock`;
+    const hanging = await cluster.submit(
+      `#!/bin/bash
+srun -N1 -n1 -w n2 --overlap sh -c 'exec flock ${lock} sh -c "echo locked; exec sleep 600"' &
+until [ -e goes-on ]; do sleep 0.1; done
+export EULER_FILES_ANSWER_SECONDS=15
+eval "$(euler-files sync --to node --force --fallback scratch)"
+echo "uses $HF_HOME"
+kill %1
+`,
+      ["-w", "n1,n2"],
+    );
+    await cluster.wrote(hanging, "locked");
+    await Deno.writeTextFile(world.path("home/goes-on"), "");
+    for (const process of await cluster.processes("n2", "--input-json")) Deno.kill(process, "SIGSTOP");
+    await cluster.wrote(hanging, "uses");
+    assert.match(
+      await cluster.output(hanging),
+      /Cannot stage "HF_HOME" on 1 of 2 nodes: the one on scratch is used\n {2}n2: it has said nothing for (3|15) s\n[^]*uses \S+scratch\/.cache\/euler-files\/HF_HOME\n/,
+    );
+    assert.equal((await cluster.ended(hanging)).state, "COMPLETED");
 
     // slurmd of the last node dies; Slurm still counts the node as up.
     await world.writeConfig({ vars, node_base: `${world.root}/slurm/disk` });
@@ -119,3 +184,21 @@ testNeeding(
     assert.doesNotMatch(told, /export HF_HOME/);
   },
 );
+
+/** The bytes of all files of a tree, also of those that are being written. */
+async function sizeOf(directory: string): Promise<number> {
+  const sizes = await Promise.all(
+    (await Array.fromAsync(Deno.readDir(directory))).map(({ name, isDirectory }) =>
+      isDirectory
+        ? sizeOf(`${directory}/${name}`)
+        : Deno.lstat(`${directory}/${name}`).then(({ size }) => size, () => 0)
+    ),
+  ).catch(() => []);
+  return sizes.reduce((sum, size) => sum + size, 0);
+}
+
+async function sameFile(one: string, other: string): Promise<boolean> {
+  const [first, second] = await Promise.all([one, other].map((path) => Deno.readFile(path)));
+  return first!.length > 0 && first!.length === second!.length &&
+    first!.every((byte, index) => byte === second![index]);
+}

@@ -33,7 +33,7 @@ async function assertRefused(world: World, args: readonly string[], pattern: Reg
   assert.deepEqual(await readTree(world.path("home/hf")), { "model": "weights" });
 }
 
-const FILES = ["lock", "lock.lease", "manifest", "source", "notes", "synced", "kept", "progress"];
+const FILES = ["lock", "lock.lease", "manifest", "source", "intent-log", "synced", "kept", "progress"];
 
 for (const name of [...FILES, "partial"]) {
   asRoot(`a link of another user as .HF_HOME.${name} is refused and not followed`, async () => {

@@ -1,5 +1,6 @@
 // `euler-files schema` prints the documents that scripts and editors read.
 import assert from "node:assert/strict";
+import { PROJECT_DIRECTORY } from "../../scripts/bundle.ts";
 import { loadCatalogue } from "../../src/cli/app.ts";
 import { runInProcess } from "../support/in_process.ts";
 import { validator } from "../support/json_schema.ts";
@@ -130,5 +131,16 @@ Deno.test("the command tree describes variables, required arguments and what gro
     [true, true],
   );
   assert.equal(parameter(sync!, "vars").required, false);
-  assert.ok(cli.environment.some(({ name }) => name === "NO_COLOR"));
+  const described = cli.environment.map(({ name }) => name);
+  assert.ok(described.includes("NO_COLOR"));
+  for await (const text of sourceTexts(`${PROJECT_DIRECTORY}/src`)) {
+    for (const [name] of text.matchAll(/\bEULER_FILES_[A-Z_]+/g)) assert.ok(described.includes(name), name);
+  }
 });
+
+async function* sourceTexts(directory: string): AsyncGenerator<string> {
+  for await (const { name, isDirectory } of Deno.readDir(directory)) {
+    if (isDirectory) yield* sourceTexts(`${directory}/${name}`);
+    else yield await Deno.readTextFile(`${directory}/${name}`);
+  }
+}

@@ -37,7 +37,10 @@ testNeeding(
     const bytes = await Deno.readFile(first.pack_path);
     assert.equal((await pack("--force")).status, "packed");
     assert.deepEqual(await Deno.readFile(first.pack_path), bytes);
+    const state = async () => (await world.run(["apptainer", "list", "--json"])).json().images[0].state;
+    assert.equal(await state(), "up to date");
     await world.writeTree("home/venvs/env", { [`${SITE}/mine.py`]: "x = 22\n" });
+    assert.equal(await state(), "outdated");
     assert.equal((await pack()).status, "packed");
     assert.deepEqual(await namesIn(world.path("home/sif")), [".env.lock", "env.requirements.txt", "env.sqsh"]);
   },
@@ -63,8 +66,8 @@ testNeeding(
 );
 
 testWithApptainer("a program runs with a pack in the base image, at the environment's own path", async () => {
-  await using place = await makeContainerWorld();
-  const { world, env } = place;
+  await using containerWorld = await makeContainerWorld();
+  const { world, env } = containerWorld;
   await world.exec("python3", ["-m", "venv", "--without-pip", world.path("home/venvs/env")], { env });
   await world.writeTree("home/venvs/env", { [`${SITE}/mine.py`]: "x = 'packed'\n" });
   const packed = await world.run(PACK, { env });

@@ -27,7 +27,7 @@ function testLinks(name: string, make: string, run: (scene: Scene) => Promise<vo
       const root = await Deno.realPath(directory.path);
       const [source, target] = [`${root}/source`, `${root}/target`];
       await shell(make, root);
-      const common: Partial<TransferRequest> = { engine, linkRoots: { source, target }, intentLog: `${root}/notes` };
+      const common: Partial<TransferRequest> = { engine, linkRoots: { source, target }, intentLog: `${root}/log` };
       await run({
         ...{ root, source, target },
         request: (changes = {}) => requestFor(source, target, { ...common, intentLog: undefined!, ...changes }),

@@ -23,7 +23,7 @@ function writeWithoutTrace(path: string, offset: number): Promise<string> {
 async function transferLater(scene: Scene, changes: Partial<TransferRequest> = {}): Promise<TransferOutcome> {
   const request = { ...scene.request, startedSeconds: Date.now() / 1000 + 120, ...changes };
   const outcome = await transferTree(request, testSystem());
-  await removeIntentLog(`${scene.root}/notes`);
+  await removeIntentLog(`${scene.root}/log`);
   return outcome;
 }
 

@@ -196,6 +196,9 @@ export class EntryWriter {
       } else if (member.replaces !== undefined && (mode & umask) !== 0 && traits.modes === "kept") {
         succeeded(yield calls.fchmod(target, mode), "chmod", toPath);
       }
+      // Without another name until it is complete, a file counts as complete once it has its time: its content comes first.
+      const isDirect = this.#settings.temporary === "directly";
+      if (durability === "durable" && isDirect) succeeded(yield calls.fsync(target), "fsync", toPath);
       const times = timesOf(entry.mtimeSeconds, entry.mtimeNanoseconds);
       succeeded(yield calls.futimens(target, times), "utimens", toPath);
       if (durability === "durable") succeeded(yield calls.fsync(target), "fsync", toPath);

@@ -1,4 +1,4 @@
-// What sync reports about a single variable: its part of the answer, and the lines for people.
+// The result of a single variable of a sync: in the answer, and in lines for people.
 import * as v from "valibot";
 import type { Context } from "../contract/command.ts";
 import { type Tier, TIERS } from "../config/tier.ts";
@@ -72,15 +72,12 @@ export const SYNC_RESULT_SCHEMA = v.pipe(
   v.title("SyncResult"),
 );
 
-type SyncResult = v.InferOutput<typeof SYNC_RESULT_SCHEMA>;
+/** See {@linkcode SYNC_RESULT_SCHEMA}. */
+export type SyncResult = v.InferOutput<typeof SYNC_RESULT_SCHEMA>;
 
-/** One variable's part of the answer. */
-export interface SyncItem {
-  readonly variable: Pick<Variable, "name" | "target">;
-  readonly tier: Tier;
-  /** Whether the shell may be told to use the target. */
-  readonly usable: boolean;
-  readonly result: SyncResult;
+/** Whether the target can be used now. Never of a copy that a dry run would make. */
+export function isUsable({ status }: SyncResult): boolean {
+  return status === "synced" || status === "skipped" || status === "redirected";
 }
 
 /** One of a variable's copies: its two directories, and the tier of the target. */
@@ -92,60 +89,43 @@ export interface Copy {
 /** How much is reported: `details` names every copied or deleted file. */
 export type Extent = "details" | "in short";
 
-/** The answer's part about a variable that was staged, or could not be. */
-export function stagedItem({ variable, tier }: Copy, result: StageResult, extent: Extent): SyncItem {
-  const base = resultBase({ variable, tier });
-  if (result.status === "skipped") {
-    return {
-      ...{ variable, tier },
-      usable: true,
-      result: { ...base, ...skippedFields(result) },
-    };
-  }
+/** The result of a variable that was staged, or could not be. */
+export function stagedResult(copy: Copy, result: StageResult, extent: Extent): SyncResult {
+  const base = resultBase(copy);
+  if (result.status === "skipped") return { ...base, ...skippedFields(result) };
   if (result.status === "synced") {
     const { outcome } = result;
     return {
-      ...{ variable, tier },
-      usable: true,
-      result: {
-        ...base,
-        status: "synced",
-        complete: result.completeness === "complete",
-        engine: outcome.engine,
-        files_transferred: outcome.filesTransferred,
-        bytes_transferred: outcome.bytesTransferred,
-        files_deleted: outcome.deleted.length,
-        seconds: roundSeconds(outcome.seconds),
-        missing: namedFiles(outcome.missing),
-        outside_links: outsideLinks(result.outside),
-        kept: namedFiles(outcome.kept),
-        ...(extent === "details" ? movedFields(outcome) : {}),
-        warnings: result.warnings.map(({ text }) => text),
-      },
+      ...base,
+      status: "synced",
+      complete: result.completeness === "complete",
+      engine: outcome.engine,
+      files_transferred: outcome.filesTransferred,
+      bytes_transferred: outcome.bytesTransferred,
+      files_deleted: outcome.deleted.length,
+      seconds: roundSeconds(outcome.seconds),
+      missing: namedFiles(outcome.missing),
+      outside_links: outsideLinks(result.outside),
+      kept: namedFiles(outcome.kept),
+      ...(extent === "details" ? movedFields(outcome) : {}),
+      warnings: result.warnings.map(({ text }) => text),
     };
   }
   if (result.status === "no-source-yet") {
     return {
-      ...{ variable, tier },
-      usable: true,
-      result: {
-        ...base,
-        status: "synced",
-        complete: true,
-        reason: NO_SOURCE_YET,
-        files_transferred: 0,
-        bytes_transferred: 0,
-        files_deleted: 0,
-        warnings: result.warnings.map(({ text }) => text),
-      },
+      ...base,
+      status: "synced",
+      complete: true,
+      reason: NO_SOURCE_YET,
+      files_transferred: 0,
+      bytes_transferred: 0,
+      files_deleted: 0,
+      warnings: result.warnings.map(({ text }) => text),
     };
   }
-  const error = failureOf(variable.name, result.error);
-  if (result.status === "source-missing") {
-    return { variable, tier, usable: false, result: { ...base, status: "source-missing", error } };
-  }
-  const missing = namedFiles(result.missing ?? []);
-  return { variable, tier, usable: false, result: { ...base, status: "failed", complete: false, missing, error } };
+  const error = failureOf(copy.variable.name, result.error);
+  if (result.status === "source-missing") return { ...base, status: "source-missing", error };
+  return { ...base, status: "failed", complete: false, missing: namedFiles(result.missing ?? []), error };
 }
 
 function skippedFields({ ageSeconds, outside, kept, warnings }: StageResult & { status: "skipped" }) {
@@ -159,42 +139,33 @@ function skippedFields({ ageSeconds, outside, kept, warnings }: StageResult & { 
   } as const;
 }
 
-/** The answer's part about a variable that names an empty directory of its own. */
-export function redirectedItem(variable: SyncItem["variable"], tier: Tier, mode: "made" | "planned"): SyncItem {
-  const lists = { missing: [], kept: [], outside_links: NO_OUTSIDE_LINKS, warnings: [] };
-  return { variable, tier, usable: mode === "made", result: { ...variable, tier, status: "redirected", ...lists } };
+/** The result of a variable that names an empty directory of its own. */
+export function redirectedResult({ name, target }: Pick<Variable, "name" | "target">, tier: Tier): SyncResult {
+  return { name, target, tier, status: "redirected", ...EMPTY_LISTS };
 }
 
-/** The answer's part about a variable that would be staged. */
-export function plannedItem({ variable, tier }: Copy, plan: StagePlan): SyncItem {
-  const base = resultBase({ variable, tier });
-  if (plan.status === "skipped") {
-    return { variable, tier, usable: false, result: { ...base, ...skippedFields(plan) } };
-  }
+/** The result of a variable that would be staged. */
+export function plannedResult(copy: Copy, plan: StagePlan): SyncResult {
+  const base = resultBase(copy);
+  if (plan.status === "skipped") return { ...base, ...skippedFields(plan) };
   if (plan.status === "would-sync") {
     return {
-      ...{ variable, tier },
-      usable: false,
-      result: {
-        ...base,
-        status: "dry-run",
-        reason: plan.reason,
-        ...planned(plan.files, plan.bytes),
-        files_deleted: plan.deletions.length,
-        outside_links: outsideLinks(plan.outside),
-        warnings: plan.warnings.map(({ text }) => text),
-        missing: namedFiles(plan.unreadable),
-        kept: namedFiles(plan.kept),
-        ...movedFields({ transferred: plan.transfers, deleted: plan.deletions }),
-      },
+      ...base,
+      status: "dry-run",
+      reason: plan.reason,
+      ...planned(plan.files, plan.bytes),
+      files_deleted: plan.deletions.length,
+      outside_links: outsideLinks(plan.outside),
+      warnings: plan.warnings.map(({ text }) => text),
+      missing: namedFiles(plan.unreadable),
+      kept: namedFiles(plan.kept),
+      ...movedFields({ transferred: plan.transfers, deleted: plan.deletions }),
     };
   }
   if (plan.status === "no-source-yet") {
-    const counts = { ...planned(0, 0), files_deleted: 0 };
-    return { variable, tier, usable: false, result: { ...base, status: "dry-run", reason: NO_SOURCE_YET, ...counts } };
+    return { ...base, status: "dry-run", reason: NO_SOURCE_YET, ...planned(0, 0), files_deleted: 0 };
   }
-  const error = failureOf(variable.name, plan.error);
-  return { variable, tier, usable: false, result: { ...base, status: plan.status, error } };
+  return { ...base, status: plan.status, error: failureOf(copy.variable.name, plan.error) };
 }
 
 /** What a dry run tells of the transfer: under the names of a run, which older scripts read, and under names of its own. */
@@ -205,57 +176,56 @@ export function planned(files: number, bytes: number): v.InferOutput<typeof TRAN
   };
 }
 
-/** The item of a variable that is a part of another one, from the item of that one. */
-export async function partItem(part: Part, whole: SyncItem, extent: "staged" | "planned"): Promise<SyncItem> {
-  const { variable } = part;
-  const { tier } = whole;
-  if (whole.result.error !== undefined) return failedPart(part, tier);
-  const { status, complete } = whole.result;
+/** The result of a variable that is a part of another one, from the result of that one. */
+export async function partResult(part: Part, whole: SyncResult, extent: "staged" | "planned"): Promise<SyncResult> {
+  const copy: Copy = { variable: part.variable, tier: whole.tier };
+  const { name } = part.variable;
+  if (whole.error !== undefined) {
+    const sentence = `Cannot stage "${name}": it is a part of ${whole.name}, which could not be staged`;
+    return failedResult(copy, new CliError("transfer", sentence));
+  }
+  const { status, complete } = whole;
   const result: SyncResult = {
-    ...{ ...resultBase({ variable, tier }), part_of: part.whole.name, status },
+    ...{ ...resultBase(copy), part_of: whole.name, status },
     ...(complete === undefined ? {} : { complete }),
   };
-  if (extent === "planned") return { variable, tier, usable: false, result };
+  if (extent === "planned") return result;
   try {
     await completePart(part);
-    return { variable, tier, usable: whole.usable, result };
+    return result;
   } catch (error) {
     if (!(error instanceof CliError)) throw error;
-    return failedItem({ variable, tier }, error);
+    return failedResult(copy, error);
   }
 }
 
-function failedPart({ variable: { name }, variable, whole }: Part, tier: Tier): SyncItem {
-  const sentence = `Cannot stage "${name}": it is a part of ${whole.name}, which could not be staged`;
-  return failedItem({ variable, tier }, new CliError("transfer", sentence));
-}
-
-function failedItem(copy: Copy, error: CliError): SyncItem {
-  const result: SyncResult = { ...resultBase(copy), status: "failed", error: failureOf(copy.variable.name, error) };
-  return { ...copy, usable: false, result };
+function failedResult(copy: Copy, error: CliError): SyncResult {
+  return { ...resultBase(copy), status: "failed", error: failureOf(copy.variable.name, error) };
 }
 
 /** Reports a part on stderr. */
-export function tellPart({ variable, result: { error } }: SyncItem, { whole }: Part, context: Context): void {
+export function tellPart({ name, error }: SyncResult, { whole }: Part, context: Context): void {
   const text = error === undefined ? `part of ${whole.name}` : "not staged";
   const told = error === undefined
     ? { outcome: "idle", inOne: "part of another" } as const
     : { outcome: "bad" } as const;
-  context.report({ type: "done", subject: variable.name, text, ...told });
+  context.report({ type: "done", subject: name, text, ...told });
 }
 
+/** The lists of a result in which nothing is named. */
+export const EMPTY_LISTS = { missing: [], kept: [], outside_links: NO_OUTSIDE_LINKS, warnings: [] };
+
 function resultBase({ variable: { name, source, target }, tier }: Copy): Omit<SyncResult, "status"> {
-  return { name, source, target, tier, missing: [], kept: [], outside_links: NO_OUTSIDE_LINKS, warnings: [] };
+  return { name, source, target, tier, ...EMPTY_LISTS };
 }
 
 /** Reports the result of a variable; `details` also how old a fresh copy is. */
 export function tellStaged(
-  { variable, tier }: SyncItem,
+  { variable: { name: subject }, tier }: Copy,
   result: StageResult,
   extent: Extent,
   context: Context,
 ): void {
-  const subject = variable.name;
   const where = tierPrefix(tier);
   if (result.status === "skipped") {
     for (const warning of result.warnings) context.report({ type: "warning", subject, ...warning });
@@ -295,16 +265,15 @@ function conflictsIn(kept: readonly KeptPath[]): string {
 
 /** Reports what would be done with a variable; `details` names every file. */
 export function tellPlanned(
-  { variable, tier, result: { error } }: SyncItem,
+  { variable: { name: subject }, tier }: Copy,
   plan: StagePlan,
   extent: Extent,
   context: Context,
 ): void {
-  const subject = variable.name;
   context.report({
     type: "done",
     subject,
-    outcome: error === undefined ? "idle" : "bad",
+    outcome: "error" in plan ? "bad" : "idle",
     text: tierPrefix(tier) + describePlan(plan),
   });
   if (plan.status !== "would-sync" && plan.status !== "skipped") return;
