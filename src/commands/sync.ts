@@ -116,7 +116,8 @@ async function runSync(request: SyncRequest, context: Context): Promise<SyncAnsw
 }
 
 function renderSync(answer: SyncAnswer, styles: Styles): Rendered {
-  const exports = Object.entries(environmentChanges(answer)).map(([name, value]) => ({ name, value }));
+  const changes = answer.dry_run ? {} : environmentChanges(answer);
+  const exports = Object.entries(changes).map(([name, value]) => ({ name, value }));
   return {
     stderr: failuresText(answer.failures, styles.stderr),
     stdout: renderExports({
