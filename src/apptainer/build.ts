@@ -11,7 +11,7 @@ import { stripeDirectory } from "../tools/lfs.ts";
 import type { Listener } from "../tools/streaming.ts";
 import { readUmask } from "../posix/calls.ts";
 import { syncPath } from "../posix/durable.ts";
-import { acquireLock, holderText, type Lock, underLocks } from "../system/file_lock.ts";
+import { acquireLock, holderText, type Lock, lockGoingWith, underLocks } from "../system/file_lock.ts";
 import { writeFileAtomically } from "../system/atomic_file.ts";
 import { refuseSharedDirectory } from "../system/trusted_path.ts";
 import { sweepDirectory } from "../system/sweep.ts";
@@ -177,7 +177,7 @@ export async function buildImage(
   await Deno.mkdir(setting.sifStore, { recursive: true, mode: 0o700 });
   await refuseSharedDirectory(setting.sifStore, system.userId);
   await stripeDirectory(setting.sifStore, system);
-  await using lock = await acquireLock({
+  const acquired = await acquireLock({
     path: plan.paths.lock,
     deadlineSeconds: setting.config.lock_timeout_seconds,
     deadlineSetting: "lock_timeout_seconds",
@@ -189,6 +189,7 @@ export async function buildImage(
         text: `waiting: it is being built ${holderText(holder, system)}`,
       }),
   }, system);
+  await using lock = lockGoingWith(acquired, plan.paths.sif);
   await sweepDirectory(setting.sifStore);
   // Another job may have built it while we waited.
   const now = await loadSetting(request.configOption, system);

@@ -8,7 +8,7 @@ import type { Report } from "../contract/events.ts";
 import { syncPath } from "../posix/durable.ts";
 import { splitAbsolute } from "../posix/file_names.ts";
 import { hashFile } from "../system/checksum.ts";
-import { acquireLock, holderText, underLocks } from "../system/file_lock.ts";
+import { acquireLock, holderText, lockGoingWith, underLocks } from "../system/file_lock.ts";
 import { writeFileAtomically } from "../system/atomic_file.ts";
 import { sweepDirectory } from "../system/sweep.ts";
 import type { System } from "../system/system.ts";
@@ -121,12 +121,13 @@ export async function squashVenv(
   await stripeDirectory(setting.sifStore, system);
   const deadlineSeconds = setting.config.lock_timeout_seconds;
   const wait = (text: string) => audience.report({ type: "note", subject: name, text });
-  await using lock = await acquireLock({
+  const acquired = await acquireLock({
     path: `${setting.sifStore}/.${name}.lock`,
     deadlineSeconds,
     deadlineSetting: "lock_timeout_seconds",
     onWait: (holder) => wait(`waiting: it is being packed ${holderText(holder, system)}`),
   }, system);
+  await using lock = lockGoingWith(acquired, first.file);
   await sweepDirectory(setting.sifStore);
   await using venvLock = await lockVenv(first.venv.path, deadlineSeconds, system, wait);
   const held = underLocks(underLocks(system, lock), venvLock);

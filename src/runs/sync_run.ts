@@ -119,7 +119,9 @@ async function syncResults(request: SyncRun, managed: ManagedVariables, context:
   for (const warning of settings.warnings) context.report({ type: "warning", ...warning });
   if (!request.dryRun) {
     const [saved] = await Promise.all([
-      request.leg === undefined ? savedVariables(variables, resolved.cacheRoot) : [],
+      request.leg === undefined
+        ? savedVariables(variables, { cacheRoot: resolved.cacheRoot, listed: managed.saved })
+        : [],
       makeCacheRoot(resolved, context.system.userId),
     ]);
     await mergeBeforeSync(saved, settings, context);

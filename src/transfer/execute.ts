@@ -91,7 +91,7 @@ export class Execution {
         recorder: this.#recorder,
       },
       times: this.#times,
-      openParent: async (directory) => await this.#directories.open(splitLast(directory)[0]),
+      openParent: async (directory) => void await this.#directories.open(splitLast(directory)[0]),
       onLost: (files, sizeBytes) => this.#count(-files, -sizeBytes),
     });
     this.#log = new IntentLog(roots.intentLog, receivingSideOf(settings.policy), runner.calls);
@@ -169,6 +169,7 @@ export class Execution {
       }
     }
     await this.#setModes(directory, plan.modes);
+    this.#directories.keepTimeOf(plan);
     const isPushed = roots.intent === "push" && this.#publishing?.directories.topOf(directory) !== undefined;
     if ((plan.finish === "as source" || isPushed) && plan.fromSelf !== undefined) {
       this.#directories.finishLater(directory, plan.fromSelf);
@@ -219,8 +220,9 @@ export class Execution {
   }
 
   /** Takes a directory in which nothing has to be done so far. */
-  keep({ directory, block, self, linked }: UnchangedDirectory): void {
+  keep({ directory, block, self, there, linked }: UnchangedDirectory): void {
     this.request.manifest.keep(directory, block);
+    if (directory === "") this.#directories.keepTime(directory, self, there);
     if (linked.length === 0) return;
     this.#skipped.set(directory, self);
     this.#links.add(directory, linked.map((from) => ({ from, to: undefined, state: "recorded" })));
@@ -281,10 +283,8 @@ export class Execution {
       if (!this.#skipped.has(directory)) continue;
       const self = this.#skipped.get(directory);
       this.#skipped.delete(directory);
-      await this.#directories.open(directory);
-      if (self !== undefined && this.request.roots.intent !== "push") {
-        this.#directories.finishLater(directory, self);
-      }
+      this.#directories.keepTime(directory, self, await this.#directories.open(directory));
+      if (self !== undefined && this.request.roots.intent !== "push") this.#directories.finishLater(directory, self);
     }
   }
 

@@ -76,7 +76,7 @@ testWithApptainer("a failing %post leaves no image, and its output is shown", as
   const run = await world.run(["apptainer", "build", "env"], { env, timeoutSeconds: 120 });
   assert.equal(run.code, 1);
   assert.match(run.stderr, /mkdir: cannot create directory/);
-  assert.deepEqual(await namesIn(world.path("home/sif")), [".env.lock"]);
+  assert.deepEqual(await namesIn(world.path("home/sif")), []);
   assert.deepEqual(await namesIn(world.path("tmp")), []);
 });
 
@@ -97,7 +97,7 @@ testWithApptainer("Ctrl-C during a real build leaves nothing behind", async () =
   await build.seen("Extracting local image");
   build.kill("SIGINT");
   assert.equal((await build.ended).code, 130);
-  assert.deepEqual(await namesIn(world.path("home/sif")), [".env.lock"]);
+  assert.deepEqual(await namesIn(world.path("home/sif")), []);
   assert.deepEqual(await namesIn(world.path("tmp")), []);
 });
 

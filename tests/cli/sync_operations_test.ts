@@ -5,7 +5,7 @@ import { testNeeding } from "../support/needs.ts";
 import { makeWorld, type World } from "../support/world.ts";
 
 const VARIABLES = 8;
-const ALLOWED_PER_VARIABLE = 10;
+const ALLOWED_PER_VARIABLE = 8;
 const LAST_WEEK = Math.floor(Date.now() / 1000) - 7 * 24 * 3600 + 0.5;
 
 async function stagedWorld(filesPerVariable: number): Promise<World> {

@@ -1,4 +1,4 @@
-// `venv wrap` and `apptainer wrap`: programs that stage and run an image, kept up to date, and nobody else's files.
+// `venv wrap` and `apptainer wrap`: programs that stage and run an image, kept up to date without a change to other files.
 import assert from "node:assert/strict";
 import { makeContainerWorld, testWithApptainer } from "../support/containers.ts";
 import { testNeeding } from "../support/needs.ts";
