@@ -2,6 +2,7 @@
 // however it ends, and an existing image stays as it was until the rename.
 import { splitAbsolute } from "../posix/file_names.ts";
 import { editConfig } from "../config/config_edit.ts";
+import { imageEdits } from "../config/image_record.ts";
 import type { AbsolutePath } from "../config/paths.ts";
 import { CliError, messageOf } from "../errors/errors.ts";
 import type { Report } from "../contract/events.ts";
@@ -323,7 +324,7 @@ async function publish(
     sif_size_bytes: info.size,
     sif_modified_at: (info.mtime?.getTime() ?? 0) / 1000,
   };
-  await editConfig(setting.configPath, [{ path: ["apptainer", "images", paths.name], value: entry }], system);
+  await editConfig(setting.configPath, imageEdits(paths.name, entry), system);
 }
 
 /** A store that others may read is for sharing: its images get the modes that the umask leaves. */

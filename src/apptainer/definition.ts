@@ -39,7 +39,7 @@ export interface DefinedSettings {
   readonly postLines: string;
 }
 
-/** Reads them back from the text of a definition; undefined if it is none of ours. Pure. */
+/** Reads the settings back from the text of a definition; undefined if euler-files did not write it. Pure. */
 export function readDefinition(text: string): DefinedSettings | undefined {
   const from = /^From: (.*)$/m.exec(text)?.[1];
   const containerPath = /^ {4}export VIRTUAL_ENV='(.*)'$/m.exec(text)?.[1];

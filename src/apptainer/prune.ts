@@ -1,6 +1,7 @@
 // Removing an image, its environment, or both: found by name, listed with what they free, refused while another command works.
 import { splitAbsolute } from "../posix/file_names.ts";
 import { editConfig } from "../config/config_edit.ts";
+import { imageEdits } from "../config/image_record.ts";
 import { type AbsolutePath, isWithin } from "../config/paths.ts";
 import { CliError, messageOf } from "../errors/errors.ts";
 import { acquireLock, type Lock, lockGoingWith } from "../system/file_lock.ts";
@@ -161,7 +162,7 @@ export async function prune(
   if (plan.mode !== "venv") await removeTraces(plan, setting, system);
   const imageStays = failed.some(({ target }) => target.kind === "sif");
   if (plan.entry === "remove" && !imageStays) {
-    await editConfig(setting.configPath, [{ path: ["apptainer", "images", plan.name], value: undefined }], system);
+    await editConfig(setting.configPath, imageEdits(plan.name, undefined), system);
   }
   return { deleted, failed };
 }

@@ -1,6 +1,7 @@
 // `venv pack`: an environment as one squashfs file that is mounted at the environment's own path. No container is built, no path
 // rewritten and no right needed; Apptainer binds it over the path, squashfuse mounts it, unsquashfs unpacks it.
 import { editConfig } from "../config/config_edit.ts";
+import { imageEdits } from "../config/image_record.ts";
 import type { AbsolutePath } from "../config/paths.ts";
 import { CliError } from "../errors/errors.ts";
 import type { Report } from "../contract/events.ts";
@@ -206,5 +207,5 @@ async function publish(
     sif_size_bytes: info.size,
     sif_modified_at: (info.mtime?.getTime() ?? 0) / 1000,
   };
-  await editConfig(setting.configPath, [{ path: ["apptainer", "images", name], value: entry }], system);
+  await editConfig(setting.configPath, imageEdits(name, entry), system);
 }

@@ -2,13 +2,15 @@
 import process from "node:process";
 import type { Prompt } from "../contract/command.ts";
 import { neutralText } from "./control_characters.ts";
-import { Interrupted } from "../errors/errors.ts";
+import { CliError, Interrupted } from "../errors/errors.ts";
 import type { System } from "../system/system.ts";
 
 /** Whether questions can be asked: an answer is typed on stdin, questions are drawn on stderr. */
 export function canAsk(system: System): boolean {
   return system.stdin.isTerminal && system.stderr.isTerminal && !system.env.CI && system.env.TERM !== "dumb";
 }
+
+type Clack = typeof import("@clack/prompts");
 
 const plain = (text: string) => neutralText(text, "plain");
 
@@ -17,48 +19,59 @@ function plainOption<Option extends { readonly label: string; readonly hint?: st
   return { ...option, label: plain(label), ...(hint === undefined ? {} : { hint: plain(hint) }) };
 }
 
-/** Questions on stderr, so that a captured stdout never gets one. Ctrl-C throws `Interrupted`. */
+/** Questions on stderr, so that a captured stdout never gets one. Ctrl-C throws `Interrupted`, Esc a CliError `declined`. */
 export function terminalPrompt({ stderr }: Pick<System, "stderr">): Prompt {
   // A terminal that was not told its size reports 0 columns; the library would then draw one letter a line.
   if (!process.stderr.columns) Object.defineProperty(process.stderr, "columns", { get: () => stderr.columns });
   const clack = () => import("@clack/prompts");
   const streams = { input: process.stdin, output: process.stderr };
-  const answered = <Value>(answer: Value): Exclude<Value, symbol> => {
-    if (typeof answer === "symbol") throw new Interrupted("SIGINT");
-    return answer as Exclude<Value, symbol>;
+  const answered = async <Value>(ask: (questions: Clack) => Promise<Value>): Promise<Exclude<Value, symbol>> => {
+    // The library gives Esc and Ctrl-C the same answer.
+    let lastKey: string | undefined;
+    const noteKey = (_text: unknown, key: { readonly name?: string } | undefined) => void (lastKey = key?.name);
+    const questions = await clack();
+    process.stdin.on("keypress", noteKey);
+    try {
+      const answer = await ask(questions);
+      if (typeof answer !== "symbol") return answer as Exclude<Value, symbol>;
+    } finally {
+      process.stdin.off("keypress", noteKey);
+    }
+    if (lastKey === "escape") throw new CliError("declined", "Nothing was done: the question was left with Esc");
+    throw new Interrupted("SIGINT");
   };
   return {
-    text: async ({ message, initial, placeholder, check }) =>
-      answered(
-        await (await clack()).text({
+    text: ({ message, initial, placeholder, check }) =>
+      answered(({ text }) =>
+        text({
           message: plain(message),
           ...streams,
           ...(initial === undefined ? {} : { initialValue: initial }),
           ...(placeholder === undefined ? {} : { placeholder }),
           ...(check === undefined ? {} : { validate: (answer: string | undefined) => check(answer ?? "") }),
-        }),
+        })
       ),
-    confirm: async ({ message, initial }) =>
-      answered(await (await clack()).confirm({ message: plain(message), initialValue: initial, ...streams })),
-    select: async ({ message, options }) =>
-      answered(
-        await (await clack()).select({
+    confirm: ({ message, initial }) =>
+      answered(({ confirm }) => confirm({ message: plain(message), initialValue: initial, ...streams })),
+    select: ({ message, options }) =>
+      answered(({ select }) =>
+        select({
           message: plain(message),
           // deno-lint-ignore no-explicit-any -- clack's option type depends on the value's type
           options: options.map(plainOption) as any,
           ...streams,
-        }),
+        })
       ),
-    selectSeveral: async ({ message, options, chosen, required }) =>
-      answered(
-        await (await clack()).multiselect({
+    selectSeveral: ({ message, options, chosen, required }) =>
+      answered(({ multiselect }) =>
+        multiselect({
           message: plain(message),
           // deno-lint-ignore no-explicit-any -- as above
           options: options.map(plainOption) as any,
           initialValues: [...chosen],
           required,
           ...streams,
-        }),
+        })
       ),
     note: (text, title) =>
       void clack().then(({ note }) =>

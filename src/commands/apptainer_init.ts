@@ -7,6 +7,7 @@ import { createConfig } from "../config/config_create.ts";
 import { configPath, readConfig } from "../config/config_file.ts";
 import { CHANGED_FIELDS } from "../config/changed_fields.ts";
 import { APPTAINER_PATCH_SCHEMA, type ConfigPatch, guardSections } from "../config/config_patch.ts";
+import { reviewConfig } from "../config/config_review.ts";
 import { expandPath } from "../config/paths.ts";
 import { CliError, messageOf } from "../errors/errors.ts";
 import { object } from "../contract/fields.ts";
@@ -86,10 +87,12 @@ export default defineCommand({
       ? { ...DEFAULTS, scratch_sif_dir: defaultScratchDir(before), images: {}, ...set }
       : given;
     const { patch, kept } = guardSections({ apptainer }, []);
-    const { config, changed, removed } = await createConfig(path, patch, system);
     const warnings = kept.map((section) =>
       `${section} was null and stays as it is: \`euler-files init --remove ${section}\``
     );
+    const { config, changed, removed } = await createConfig(path, patch, system, (config, before) => {
+      warnings.push(...reviewConfig({ config, before, path, env: system.env }));
+    });
     for (const text of warnings) context.report({ type: "warning", text });
     return {
       ok: true,

@@ -31,7 +31,7 @@ const fields = {
     completion: "image",
     aliases: ["venv_name"],
   }),
-  mode: choice(MODES, "What to remove; both if not given", { placeholder: "MODE" }),
+  mode: choice(MODES, "What to remove; both if not given", { placeholder: "MODE", restricts: true }),
   dryRun: flag("Show what would be removed"),
   yes: flag("Do not ask", { short: "-y" }),
   deleteOwnFiles: flag("Remove an environment with files that no package brought, or that were changed since"),
@@ -199,9 +199,9 @@ async function askWhat(request: Request, context: Context): Promise<Request> {
   const mode = request.mode ?? await prompt.select<PruneMode>({
     message: `What should be removed of "${imageName}"?`,
     options: [
-      { value: "both", label: "environment and image" },
       { value: "sif", label: "the image", hint: "the environment stays" },
       { value: "venv", label: "the environment", hint: "the image stays" },
+      { value: "both", label: "environment and image" },
     ],
   });
   const plan = await planPrune(setting, imageName, mode, system);

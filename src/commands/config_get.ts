@@ -1,10 +1,12 @@
 // `config get`: one field of the configuration.
 import * as v from "valibot";
 import { type Context, defineCommand } from "../contract/command.ts";
+import { listFieldsAt } from "../config/config.ts";
 import { listFieldNames, parseFieldName } from "../config/field_names.ts";
 import { configPath, readConfig } from "../config/config_file.ts";
 import { CliError } from "../errors/errors.ts";
 import { type RequestOf, text } from "../contract/fields.ts";
+import { shellWord } from "../text/format.ts";
 import { closestString } from "../text/closest_string.ts";
 
 const FIELDS = {
@@ -42,10 +44,18 @@ async function runGet({ field }: RequestOf<typeof FIELDS>, { system, configOptio
     throw new CliError("usage", "Missing argument FIELD", { hint: "`euler-files config show` prints all of them" });
   }
   const { path, config } = await readConfig(configPath({ config: configOption }, system.env, system.cwd), system.env);
+  const parts = parseFieldName(field);
   let value: unknown = config;
-  for (const part of parseFieldName(field)) {
+  let around: unknown;
+  for (const part of parts) {
+    around = value;
     const inside = typeof value === "object" && value !== null && Object.hasOwn(value, part);
     value = inside ? (value as Record<string | number, unknown>)[part] : undefined;
+  }
+  if (value === undefined && around !== undefined && listFieldsAt(parts.slice(0, -1))?.includes(String(parts.at(-1)))) {
+    throw new CliError("not-found", `The field "${field}" is not set in "${path}", and has no default`, {
+      hint: `\`euler-files config set ${shellWord(field)} VALUE\` sets it`,
+    });
   }
   if (value === undefined) {
     const near = closestString(field, listFieldNames(config));

@@ -129,10 +129,10 @@ async function askMigrate(request: MigrateRequest, context: Context): Promise<Mi
   const answer = await prompt.select({
     message: `Move ${what} from ${move.from} to ${move.to}?`,
     options: [
+      { value: "keep", label: "Yes, and keep the old directory" },
       ...(request.noDelete
         ? []
         : [{ value: "delete", label: "Yes, and delete the old directory when all is checked" }]),
-      { value: "keep", label: "Yes, and keep the old directory" },
       { value: "no", label: "No" },
     ],
   });

@@ -10,7 +10,7 @@ import { isDirectory } from "../system/existence.ts";
 import { listSome } from "../text/format.ts";
 import { commandLine } from "../shell/quote.ts";
 import { findUv, type Uv, uvMissing } from "../tools/uv.ts";
-import { readConfigIfThere, resolveUvCache, resolveVenvBase } from "../venv/base.ts";
+import { defaultUvCache, readConfigIfThere, resolveUvCache, resolveVenvBase } from "../venv/base.ts";
 import { kernelspecWarnings } from "../venv/kernelspecs.ts";
 import { planRebuild, rebuild, type Rebuilt } from "../venv/rebuild.ts";
 import { differenceFailures, type Failure, FAILURE_SCHEMA, failureOf } from "../runs/failures.ts";
@@ -34,7 +34,7 @@ const fields = {
     variable: "VENV_DIR",
   }),
   newVenvBase: text("Where they are to be", { ...DIRECTORY, required: true }),
-  oldUvCacheDir: text("Where uv's cache is; the configured one or $UV_CACHE_DIR if not given", {
+  oldUvCacheDir: text("Where uv's cache is; the configured one, $UV_CACHE_DIR or uv's default if not given", {
     ...DIRECTORY,
     variable: "UV_CACHE_DIR",
   }),
@@ -117,7 +117,7 @@ export default defineCommand({
       );
     }
     const config = await readConfigIfThere(context.configOption, system);
-    const paths = resolvePaths(request, config, context);
+    const paths = await resolvePaths(request, config, context);
     await checkPaths(paths);
     const { moved, left } = await selectVenvs(paths.oldBase, request.envs, request.excludeEnvs);
     const uv = await findUv(system, true);
@@ -200,7 +200,11 @@ export default defineCommand({
   },
 });
 
-function resolvePaths(request: Request, config: ConfigFile | undefined, { system }: Context): StorePaths {
+async function resolvePaths(
+  request: Request,
+  config: ConfigFile | undefined,
+  { system }: Context,
+): Promise<StorePaths> {
   const { env, cwd } = system;
   const needed = (value: string | undefined, label: string) => {
     if (value !== undefined) return resolvePath(value, env, cwd, { label, kind: "usage" });
@@ -222,7 +226,7 @@ function resolvePaths(request: Request, config: ConfigFile | undefined, { system
     switchedFrom("uv_cache_dir", newCache, config, env),
   ];
   const oldBase = resolveVenvBase({ option: request.oldVenvBase, config }, system);
-  const oldCache = configured ?? fromEnvironment;
+  const oldCache = configured ?? fromEnvironment ?? await defaultUvCache(system);
   // An earlier run saved its new place, and nothing named an old one.
   const isInPlace = request.oldUvCacheDir === undefined && switchedCache === undefined && oldCache === newCache;
   const isSwitched = switchedCache !== undefined && resolveUvCache(undefined, config, system) === newCache &&
@@ -356,9 +360,7 @@ function updatesOf(
   };
   return [
     ...(isSaved.cache ? [] : [{ field: "uv_cache_dir", value: paths.newCache }]),
-    ...(config.config.apptainer === undefined || left.length > 0 || isSaved.base
-      ? []
-      : [{ field: "apptainer.venv_base", value: paths.newBase }]),
+    ...(left.length > 0 || isSaved.base ? [] : [{ field: "apptainer.venv_base", value: paths.newBase }]),
   ];
 }
 
@@ -369,9 +371,11 @@ async function saveUpdates(
   { system }: Context,
 ): Promise<void> {
   const edits: ConfigEdit[] = updates.map(({ field, value }) => ({ path: field.split("."), value }));
+  // The record of what moved; a cache that did not exist has not.
   for (const { field, value } of updates) {
     const name = field.split(".").at(-1)!;
-    const old = name === "venv_base" ? paths.oldBase : paths.oldCache ?? "";
+    const old = name === "venv_base" ? paths.oldBase : paths.oldCache;
+    if (old === undefined) continue;
     const entry = { old_path: old, new_path: value, migrated_at: system.now() / 1000, field_name: name };
     edits.push({ path: ["migrations", -1], value: entry });
   }

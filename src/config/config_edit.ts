@@ -93,13 +93,18 @@ export async function checkResult(text: string, path: AbsolutePath, layers: Site
 
 /** The lock of a configuration; `await using` releases it. Temporary files of killed processes beside it are removed. */
 export async function lockConfig(path: AbsolutePath, system: System): Promise<Lock> {
-  // A link and the file it points to must have one lock, so the lock is beside the real file.
+  // A link and the file it points to must have one lock, so the lock is beside the real file. It is not below $XDG_STATE_HOME,
+  // which may differ between the processes that change one file.
   const real = await Deno.realPath(path).catch(() => path);
   const slash = real.lastIndexOf("/");
   const name = real.slice(slash + 1);
   const lockPath = `${real.slice(0, slash)}/${name.startsWith(".") ? "" : "."}${name}.lock`;
   try {
-    const lock = await acquireLock({ path: lockPath, deadlineSeconds: LOCK_DEADLINE_SECONDS }, system);
+    const lock = await acquireLock({
+      path: lockPath,
+      afterwards: "removed",
+      deadlineSeconds: LOCK_DEADLINE_SECONDS,
+    }, system);
     await sweepDirectory(real.slice(0, slash) || "/");
     return lock;
   } catch (error) {

@@ -28,7 +28,7 @@ export interface Context {
   readonly wantsDocument: boolean;
 }
 
-/** Questions to a person, on stderr. Each throws `Interrupted` on Ctrl-C. Only `ask` functions use it. */
+/** Questions to a person, on stderr. Each throws `Interrupted` on Ctrl-C and a CliError on Esc. Only `ask` functions use it. */
 export interface Prompt {
   text(question: TextQuestion): Promise<string>;
   confirm(question: { readonly message: string; readonly initial: boolean }): Promise<boolean>;

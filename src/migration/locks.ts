@@ -20,22 +20,21 @@ export interface DirectoryLocks {
   readonly deadlineSeconds: number;
 }
 
-/** The lock files, in the order in which they are taken. The first prevents a second migration of the same directory. */
-function lockPaths({ directory, journalPath, cacheRoot, variables, images, environments }: DirectoryLocks): string[] {
-  const own = `${journalPath}.lock`;
+/** The locks that other commands take for what is in the directory, in the order in which they are taken. */
+function lockPaths({ directory, cacheRoot, variables, images, environments }: DirectoryLocks): string[] {
   const inside = (name: string) => `${directory.content}/.${name}.lock`;
   switch (directory.kind) {
     case "variable":
-      return [own, layoutOf(cacheRoot, directory.what).lock];
+      return [layoutOf(cacheRoot, directory.what).lock];
     case "scratch_base":
     case "cache_root":
-      return [own, ...variables.map((name) => layoutOf(directory.content, name).lock)];
+      return variables.map((name) => layoutOf(directory.content, name).lock);
     case "venv_base":
-      return [own, ...environments.map(inside)];
+      return environments.map(inside);
     case "sif_store":
-      return [own, ...images.map(({ file }) => inside(file.replace(/\.sif$/, "")))];
+      return images.map(({ file }) => inside(file.replace(/\.sif$/, "")));
     case "scratch_sif_dir":
-      return [own, ...images.map(({ name }) => inside(`${name}.sif`))];
+      return images.map(({ name }) => inside(`${name}.sif`));
   }
 }
 
@@ -51,10 +50,13 @@ export interface HeldLocks extends AsyncDisposable {
 export async function lockDirectory(request: DirectoryLocks, system: System, report: Report): Promise<HeldLocks> {
   await using stack = new AsyncDisposableStack();
   const locks: Lock[] = [];
-  for (const path of lockPaths(request)) {
+  // The first prevents a second migration of the same directory. Locks of environments are removed by other commands, too.
+  const own = { path: `${request.journalPath}.lock`, afterwards: "removed" } as const;
+  const afterwards = request.directory.kind === "venv_base" ? "removed" : "kept";
+  for (const one of [own, ...lockPaths(request).map((path) => ({ path, afterwards } as const))]) {
     const lock = stack.use(
       await acquireLock({
-        path,
+        ...one,
         deadlineSeconds: request.deadlineSeconds,
         deadlineSetting: "lock_timeout_seconds",
 

@@ -2,6 +2,7 @@
 // system has no flock. Do not rely on it alone: a holder that pauses for too long is taken for dead, but may go on.
 import { CliError, messageOf, systemRefusalOf } from "../errors/errors.ts";
 import { acquireLease, type Lease, readLease, takeLease } from "./lease.ts";
+import { ESTALE } from "../posix/errno.ts";
 import { unlinkPath } from "../posix/make_file.ts";
 import { openOwnFile } from "./own_file.ts";
 import { holdLock } from "./held_lock.ts";
@@ -59,10 +60,15 @@ export async function acquireLock(asked: LockRequest, system: System): Promise<L
         const lease = await acquireLease(request, system);
         // The time of the lock file tells when the work began, also where the file itself is not locked.
         await noteHolder(file, system);
-        return lease;
+        return request.afterwards === "removed" ? removingFile(request.path, lease) : lease;
       } finally {
         file.close();
       }
+    }
+    if (outcome === "removed") {
+      file.close();
+      if (remainingMilliseconds(request, startedAt) > 0) continue;
+      throw lockedError(request, await readHolder(request.path), system);
     }
     const giveBack = async () => {
       await file.unlock().catch(() => {});
@@ -70,18 +76,23 @@ export async function acquireLock(asked: LockRequest, system: System): Promise<L
     };
     try {
       const { ino } = await file.stat();
+      const startAgain = async () => {
+        await giveBack();
+        if (remainingMilliseconds(request, startedAt) > 0) return;
+        throw lockedError(request, await readHolder(request.path), system);
+      };
       // If another process removed the lock file while we waited, the next process will lock a new file: start again.
       if (!await isAt(request.path, ino)) {
-        await giveBack();
-        if (remainingMilliseconds(request, startedAt) > 0) continue;
-        throw lockedError(request, await readHolder(request.path), system);
+        await startAgain();
+        continue;
       }
       const waitedFor = outcome === "held after a wait" ? { holder: await readHolder(request.path) } : undefined;
       const lease = await leaseIfPossible(request, system, startedAt);
-      // On nodes that do not share flocks the wait was for the lease, and its holder may have removed the lock file.
-      if (lease?.former !== undefined && !await isAt(request.path, ino)) {
-        await lease.release();
-        await giveBack();
+      // A holder without flock removes the file while it has the lease, for which we may have waited.
+      const mayBeRemoved = request.afterwards === "removed" || lease?.former !== undefined;
+      if (mayBeRemoved && !await isAt(request.path, ino)) {
+        await lease?.release();
+        await startAgain();
         continue;
       }
       await noteHolder(file, system);
@@ -93,6 +104,10 @@ export async function acquireLock(asked: LockRequest, system: System): Promise<L
         async release() {
           // Release the lease first: otherwise the next holder of the flock would find it and take us for killed.
           await lease?.release();
+          // The flock is still ours, so that this is the file that everybody waits for.
+          if (request.afterwards === "removed" && await isAt(request.path, ino)) {
+            await unlinkPath(request.path).catch(() => {});
+          }
           await giveBack();
         },
       });
@@ -101,6 +116,17 @@ export async function acquireLock(asked: LockRequest, system: System): Promise<L
       throw error;
     }
   }
+}
+
+/** The lease, with the lock file beside it removed before the lease is released. */
+function removingFile(path: string, lease: Lock): Lock {
+  return {
+    ...lease,
+    async [Symbol.asyncDispose]() {
+      if (await lease.confirm().then(() => true, () => false)) await unlinkPath(path).catch(() => {});
+      await lease[Symbol.asyncDispose]();
+    },
+  };
 }
 
 /** The same request, which tells of each holder once: a killed holder of the flock may have left its lease as well. */
@@ -157,7 +183,7 @@ async function raceForFlock(
   request: LockRequest,
   startedAt: number,
   system: System,
-): Promise<"held" | "held after a wait" | "unsupported"> {
+): Promise<"held" | "held after a wait" | "unsupported" | "removed"> {
   let abandoned = false;
   const locking = flock(file, true, system).then(
     () => {
@@ -168,16 +194,18 @@ async function raceForFlock(
     (error: unknown) => {
       if (abandoned) file.close();
       if (isUnsupported(error)) return "unsupported" as const;
+      // NFS: another client has removed the file since it was opened.
+      if (systemRefusalOf(error)?.errno === ESTALE) return "removed" as const;
       throw new CliError("file-system", `Cannot lock "${request.path}": ${messageOf(error)}`, { cause: error });
     },
   );
   // Wait this long even with a deadline of 0: granting a free lock takes a moment, too.
   const first = await raceAgainst(CONTENTION_MILLISECONDS, locking, system.signal);
-  if (first === "held" || first === "unsupported") return first;
+  if (first === "held" || first === "unsupported" || first === "removed") return first;
   if (first === "elapsed") request.onWait?.(await readHolder(request.path));
   const second = first === "aborted" ? first : await raceAgainstHolder(locking, request, startedAt, system.signal);
   if (second === "held") return "held after a wait";
-  if (second === "unsupported") return second;
+  if (second === "unsupported" || second === "removed") return second;
   abandoned = true;
   system.signal.throwIfAborted();
   throw lockedError(request, await readHolder(request.path), system);

@@ -7,8 +7,10 @@ import type { System } from "./system.ts";
 
 /** What to lock and how long to try. */
 export interface LockRequest {
-  /** The lock file, absolute. It is made (0600) if missing, and stays. If another process removes it, waiters start again. */
+  /** The lock file, absolute. It is made (0600) if missing. If another process removes it, waiters start again. */
   readonly path: string;
+  /** What becomes of the file when the lock is released; `kept` saves the next process from making it. */
+  readonly afterwards?: "kept" | "removed";
   readonly deadlineSeconds: number;
   /** The name of the setting for the deadline, for messages; undefined if it is fixed. */
   readonly deadlineSetting?: string;

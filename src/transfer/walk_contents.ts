@@ -4,9 +4,10 @@ import { joinName } from "../posix/file_names.ts";
 import { findDifferent } from "./compare_contents.ts";
 import { INDEX, namesOfDatabase } from "./database_files.ts";
 import { type DatabaseFacts, findDatabaseNames, withDatabases } from "./databases.ts";
-import { type DecisionRules, type DirectoryFacts, type DirectoryPlan, sendingSide } from "./decide.ts";
-import { sameContent } from "./entry.ts";
+import { type DecisionRules, type DirectoryFacts, type DirectoryPlan, isOurs, sendingSide } from "./decide.ts";
+import { type EntryState, sameContent } from "./entry.ts";
 import type { JobRunner } from "./job_runner.ts";
+import { hashContents } from "./racy_contents.ts";
 
 /** Two trees, and how closely they are compared. */
 export interface ContentsRequest {
@@ -19,8 +20,51 @@ export interface ContentsRequest {
 
 const NO_NAMES: ReadonlySet<string> = new Set();
 
+/** Which files of a directory look the same and have different contents: as the other side, and as recorded. */
+export async function lookAtContents(
+  facts: DirectoryFacts,
+  request: ContentsRequest,
+  runner: JobRunner,
+): Promise<Required<Pick<DirectoryFacts, "differs" | "doubtful">>> {
+  return {
+    differs: await namesWithOtherContents(facts, request, runner),
+    doubtful: await doubtfulNames(facts, request, runner),
+  };
+}
+
+/**
+ * Receiving files that would be replaced or removed because they look as recorded, and that may have been written since without
+ * a new time: their content is not the one that was copied, or it is unknown.
+ */
+async function doubtfulNames(
+  { directory, from, to, recordOf, hasMarks }: DirectoryFacts,
+  { rules, to: root }: ContentsRequest,
+  runner: JobRunner,
+): Promise<ReadonlySet<string>> {
+  if (hasMarks !== true || root === undefined || isOurs(rules)) return NO_NAMES;
+  const sent = new Map(from.map((entry) => [entry.name, entry]));
+  const side = sendingSide(rules);
+  const same = (one: EntryState, other: EntryState) => sameContent(one, other, rules.traits.timeStep);
+  const files = to.flatMap((entry) => {
+    if (entry.type !== "file") return [];
+    const [other, base] = [sent.get(entry.name), recordOf(entry.name)];
+    if (base?.racy === undefined || base.racy === side || !same(entry, base)) return [];
+    const mayGo = other === undefined ? rules.policy !== "push" : !same(other, entry) && !same(other, base);
+    return mayGo ? [{ name: entry.name, entry, base }] : [];
+  });
+  if (files.length === 0) return NO_NAMES;
+  const known = files.filter(({ base }) => base.contentHash !== undefined);
+  const hashes = await hashContents(
+    root,
+    known.map(({ name, entry: { sizeBytes } }) => ({ path: joinName(directory, name), sizeBytes })),
+    runner,
+  );
+  const proven = known.filter(({ name, base }) => hashes.get(joinName(directory, name)) === base.contentHash);
+  return new Set(files.filter((file) => !proven.includes(file)).map(({ name }) => name));
+}
+
 /** Names of files in a directory that have the same size and time on both sides, and different contents. */
-export async function namesWithOtherContents(
+async function namesWithOtherContents(
   { directory, from, to, recordOf, hasMarks }: DirectoryFacts,
   request: ContentsRequest,
   runner: JobRunner,

@@ -61,6 +61,13 @@ export function resolveUvCache(
   return configured ? toAbsolutePath(configured, env, { label: "uv_cache_dir", kind: "config" }) : undefined;
 }
 
+/** The cache that uv uses where nothing names one, if it exists (uv's documentation, "Cache directory"). */
+export async function defaultUvCache({ env, cwd }: Pick<System, "env" | "cwd">): Promise<AbsolutePath | undefined> {
+  const parent = env.XDG_CACHE_HOME?.startsWith("/") ? env.XDG_CACHE_HOME : "~/.cache";
+  const path = resolvePath(`${parent}/uv`, env, cwd, { label: "uv's default cache", kind: "config" });
+  return await Deno.stat(path).then((info) => info.isDirectory, () => false) ? path : undefined;
+}
+
 /** The path of an environment by its name. Throws a CliError `usage` if that is not a plain name. */
 export function venvPath(base: AbsolutePath, name: string): AbsolutePath {
   return joinPath(base, checkPathComponent(name, "the name of an environment"));
@@ -80,6 +87,7 @@ export async function lockVenv(
   await refuseSharedDirectory(directory, system.userId);
   const lock = await acquireLock({
     path: `${directory}/.${name}.lock`,
+    afterwards: "removed",
     deadlineSeconds,
     deadlineSetting: "lock_timeout_seconds",
     onWait: (holder) => onWait(`waiting for a lock held ${holderText(holder, system)}`),

@@ -45,7 +45,7 @@ export async function innerVenvs(path: AbsolutePath): Promise<string[]> {
   return names.sort();
 }
 
-/** Removes it. Throws a CliError `file-system` that says what could not be removed and why. */
+/** Removes the environment. Throws a CliError `file-system` that says what could not be removed and why. */
 export async function removeVenv(target: VenvTarget): Promise<void> {
   if (target.kind === "directory") return await removeTree(target.path);
   await Deno.remove(target.path).catch((error) => {

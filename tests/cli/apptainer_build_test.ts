@@ -23,6 +23,11 @@ Deno.test("build makes the image, keeps its definition and records what it was b
   assert.equal(run.code, 0, run.stdout);
   assert.equal(run.json().status, "built");
   assert.deepEqual(await namesIn(images.store), [".env.lock", "env.def", "env.requirements.txt", "env.sif"]);
+  // 1.3 refuses images with other fields.
+  const { config } = (await images.world.run(["config", "show", "--json"])).json();
+  assert.deepEqual(Object.keys(config.apptainer.images.env).toSorted(), [
+    ...["built_at", "enabled", "python_version", "sif_filename", "venv_name"],
+  ]);
   const record = await images.record("env");
   assert.deepEqual([record.venv_name, record.python_version, record.sif_filename, record.enabled], [
     "env",

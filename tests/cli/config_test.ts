@@ -71,6 +71,14 @@ Deno.test("config get prints a string as it is, anything else as JSON, and sugge
   const missing = await world.run(["config", "get", "vars.HF_HOM.source"]);
   assert.deepEqual([missing.code, missing.stdout], [2, ""]);
   assert.match(missing.stderr, /did you mean vars\.HF_HOME\.source\?/);
+  for (const field of ["node_base", "vars.HF_HOME.exclude"]) {
+    const unset = await world.run(["config", "get", field]);
+    assert.deepEqual([unset.code, unset.stdout], [2, ""]);
+    assert.match(
+      unset.stderr,
+      /^error: The field ".*" is not set in .*\nhint: `euler-files config set \S+ VALUE` sets it\n$/,
+    );
+  }
   for (const args of [[], ["vars..x"], ["vars[x]"]]) {
     assert.equal((await world.run(["config", "get", ...args])).code, 2);
   }
@@ -196,7 +204,6 @@ Deno.test("config edit saves the edited configuration if it is valid", async () 
   assert.match((await edit("s/none/none/")).stderr, /Nothing was changed/);
   assert.deepEqual(await Array.fromAsync(Deno.readDir(world.home), ({ name }) => name).then((names) => names.sort()), [
     ".euler-files.json",
-    ".euler-files.json.lock",
   ]);
 });
 

@@ -32,7 +32,10 @@ testNeeding(
     await cluster.command("scancel", cancelled);
     assert.equal((await cluster.ended(cancelled)).state, "CANCELLED");
 
-    const told = await cluster.submit(script, ["-N1", "-n2", "-t1", "--signal=TERM@50"]);
+    // The signal is due as soon as the time limit is one minute.
+    const told = await cluster.submit(script, ["-N1", "-n2", "-t60", "--signal=TERM@60"]);
+    for (const task of tasks(told, 0, 1)) await cluster.wrote(told, `working ${task}`);
+    await cluster.command("scontrol", "update", `JobId=${told}`, "TimeLimit=1");
     const { state } = await cluster.ended(told);
     assert.equal(state, "COMPLETED", await cluster.output(told));
 

@@ -105,7 +105,7 @@ Deno.test("init names fields that are unknown, mistyped or would not work, and w
     assert.deepEqual([run.code, run.stdout], [2, ""], JSON.stringify(payload));
     assert.match(run.stderr, words);
   }
-  assert.deepEqual(await Array.fromAsync(Deno.readDir(world.home), ({ name }) => name), [".euler-files.json.lock"]);
+  assert.deepEqual(await Array.fromAsync(Deno.readDir(world.home), ({ name }) => name), []);
 });
 
 Deno.test("init warns of a variable that is not set on this machine and of sources inside one another", async () => {
@@ -145,4 +145,22 @@ Deno.test("init says so if the directory of the configuration cannot be written 
     run.stderr,
     /^error: Cannot change the configuration ".*\/home\/\.euler-files\.json": .*\nhint: .*ls -ld /,
   );
+});
+
+Deno.test("apptainer init refuses unknown fields as init does, and warns of variables that are not set", async () => {
+  await using world = await makeWorld();
+  assert.equal((await init(world, JSON.stringify({ ...BASIC, vars: {} }))).code, 0);
+  const before = await Deno.readTextFile(world.path("home/.euler-files.json"));
+  const image = { venv_name: "a", python_version: "3.11", sif_filename: "a.sif" };
+  const run = (section: unknown) =>
+    world.run(["apptainer", "init", "--input-json", "-"], { stdin: JSON.stringify(section) });
+  for (const section of [{ sif_stor: "/x" }, { images: { a: { ...image, enabld: true } } }]) {
+    const refused = await run(section);
+    assert.equal(refused.code, 2, refused.stderr);
+    assert.match(refused.stderr, /^error: Unknown field "apptainer\.\S+" in the configuration\nhint: did you mean/);
+  }
+  assert.equal(await Deno.readTextFile(world.path("home/.euler-files.json")), before);
+  const unset = await run({ venv_base: "$NOWHERE/venvs" });
+  assert.equal(unset.code, 0, unset.stderr);
+  assert.match(unset.stderr, /^warning: .*apptainer\.venv_base.*\$NOWHERE/m);
 });

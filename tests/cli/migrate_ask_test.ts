@@ -14,20 +14,25 @@ testNeeding(["tmux"], "migrate asks which directory, where to and for a confirma
   await terminal.press("Enter");
   await terminal.shows("a directory is needed");
   await terminal.press(world.path("new"), "Enter");
-  await terminal.shows("Move HF_HOME from");
-  await terminal.press("Enter");
+  assert.match(await terminal.shows("Move HF_HOME from"), /● Yes, and keep the old directory/);
+  await terminal.press("Down", "Enter");
   const screen = await terminal.shows("ended with 0");
   assert.match(screen, /Moved HF_HOME, 6 files/);
   await assertMoved(world, world.path("new"));
 });
 
-testNeeding(["tmux"], "answering no is an error that says so, and Ctrl-C leaves everything as it was", async () => {
+testNeeding(["tmux"], "answering no, Esc and Ctrl-C leave everything as it was, and the error says which", async () => {
   await using world = await makeCacheWorld();
   const command = `euler-files migrate HF_HOME --to '${world.path("new")}'`;
   await using declined = await openTerminal(world, command);
   await declined.shows("Move HF_HOME from");
   await declined.press("Down", "Down", "Enter");
   assert.match(await declined.shows("ended with 1"), /error: Nothing was moved/);
+  await assertUntouched(world);
+  await using left = await openTerminal(world, command);
+  await left.shows("Move HF_HOME from");
+  await left.press("Escape");
+  assert.match(await left.shows("ended with 1"), /error: Nothing was done: the question was left with Esc/);
   await assertUntouched(world);
   await using interrupted = await openTerminal(world, command);
   await interrupted.shows("Move HF_HOME from");

@@ -2,7 +2,7 @@
 import { deepEqual, equal, match, ok, rejects } from "node:assert/strict";
 import fc from "../support/fast_check.ts";
 import { createConfig } from "../../src/config/config_create.ts";
-import { editConfig } from "../../src/config/config_edit.ts";
+import { editConfig, lockConfig } from "../../src/config/config_edit.ts";
 import { configPath, readConfig } from "../../src/config/config_file.ts";
 import type { AbsolutePath } from "../../src/config/paths.ts";
 import { CliError } from "../../src/errors/errors.ts";
@@ -116,7 +116,7 @@ Deno.test("an edit keeps every comment, unknown field and $VARIABLE, and the fil
 `,
   );
   equal((await Deno.stat(at.path)).mode! & 0o777, 0o640);
-  deepEqual(await leftovers(at.world), [".euler-files.json", ".euler-files.json.lock"]);
+  deepEqual(await leftovers(at.world), [".euler-files.json"]);
 });
 
 Deno.test("edits that would leave no valid configuration change nothing", async () => {
@@ -176,7 +176,12 @@ Deno.test("a link to the file stays a link, and both paths to the file share one
   equal(await Deno.readLink(link), "dotfiles/ef.json");
   await editConfig(`${world.home}/dotfiles/ef.json` as AbsolutePath, [{ path: ["parallel_jobs"], value: 10 }], system);
   equal((await readConfig(link)).config.parallel_jobs, 10);
-  deepEqual(await leftovers(world, "home/dotfiles"), [".ef.json.lock", "ef.json"]);
+  for (const path of [link, `${world.home}/dotfiles/ef.json` as AbsolutePath]) {
+    await using lock = await lockConfig(path, system);
+    deepEqual(await leftovers(world, "home/dotfiles"), [".ef.json.lock", ".ef.json.lock.lease", "ef.json"]);
+    await lock.confirm();
+  }
+  deepEqual(await leftovers(world, "home/dotfiles"), ["ef.json"]);
   deepEqual(await leftovers(world), [".euler-files.json", "dotfiles"]);
 });
 

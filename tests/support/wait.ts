@@ -9,12 +9,15 @@ const POLL_MILLISECONDS = 10;
 export async function waitUntil(
   what: string,
   condition: () => Promise<boolean>,
-  deadlineSeconds = DEADLINE_SECONDS,
+  { deadlineSeconds = DEADLINE_SECONDS, pollMilliseconds = POLL_MILLISECONDS }: {
+    readonly deadlineSeconds?: number;
+    readonly pollMilliseconds?: number;
+  } = {},
 ): Promise<void> {
   const deadline = performance.now() + deadlineSeconds * 1000;
   while (!await condition()) {
     if (performance.now() > deadline) throw new Error(`${what}: not after ${deadlineSeconds} s`);
-    await new Promise((resolve) => setTimeout(resolve, POLL_MILLISECONDS));
+    await new Promise((resolve) => setTimeout(resolve, pollMilliseconds));
   }
 }
 

@@ -136,6 +136,41 @@ Deno.test({
   },
 });
 
+const NO_FLOCK = {
+  ...testSystem(),
+  lockFile: () => Promise.reject(new Error("No locks available (os error 37)")),
+};
+
+for (
+  const [kind, system] of Object.entries({ "flock": testSystem(), "flock granted twice": GRANTED_TWICE, NO_FLOCK })
+) {
+  Deno.test(`${kind}: a lock whose file is removed has one holder at a time, and leaves nothing`, async () => {
+    await withPath(async (path) => {
+      let holders = 0;
+      const hold = async () => {
+        await using lock = await acquireLock({ path, afterwards: "removed", deadlineSeconds: 60 }, system);
+        assert.equal(++holders, 1);
+        await lock.confirm();
+        assert.equal(--holders, 0);
+      };
+      await Promise.all(Array.from({ length: 4 }, hold));
+      const directory = path.slice(0, path.lastIndexOf("/"));
+      assert.deepEqual(await Array.fromAsync(Deno.readDir(directory)), []);
+    });
+  });
+}
+
+Deno.test("a lock file that another client of the server removed is made again", async () => {
+  await withPath(async (path) => {
+    let asked = 0;
+    const stale = (file: Deno.FsFile) =>
+      ++asked === 1 ? Promise.reject(new Error("Stale file handle (os error 116)")) : file.lock(true);
+    await using lock = await acquireLock({ path, deadlineSeconds: 60 }, { ...testSystem(), lockFile: stale });
+    await lock.confirm();
+    assert.equal(asked, 2);
+  });
+});
+
 async function refuseWith(system: System, path: string): Promise<string> {
   const error = await acquireLock({ path, deadlineSeconds: 0 }, system).then(() => undefined, (error) => error);
   assert.ok(isLocked(error), String(error));
