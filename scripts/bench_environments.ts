@@ -42,7 +42,7 @@ print("| staged | seconds |\n| --- | --- |");
 for (const [name, work] of Object.entries(stage)) print(`| ${name} | ${(await secondsOf(work)).toFixed(2)} |`);
 
 const imports = ["-I", "-S", "-c", `import sys; sys.path.insert(0, sys.argv[1])\nimport ${packages.join(", ")}`];
-const importFrom = (place: string) => ["python3", ...imports, `${place}/env/lib/${site}/site-packages`];
+const importFrom = (directory: string) => ["python3", ...imports, `${directory}/env/lib/${site}/site-packages`];
 await Deno.mkdir(`${node}/mounted/env`, { recursive: true });
 const mount = { from: `${scratch}/env.sqsh`, squashfuse: squashfuse.program, path: `${node}/mounted/env` };
 const ways = {

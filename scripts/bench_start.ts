@@ -7,14 +7,14 @@ import type { Target } from "./denort.ts";
 const VARIABLES = 8;
 const turns = Number(Deno.args[0] ?? 40);
 const program = await Deno.realPath("dist/euler-files");
-const place = await Deno.makeTempDir({ prefix: "euler-files-bench-" });
+const directory = await Deno.makeTempDir({ prefix: "euler-files-bench-" });
 
 try {
-  const empty = `${place}/empty`;
+  const empty = `${directory}/empty`;
   await Deno.writeTextFile(`${empty}.ts`, "export {};\n");
   const target = `${Deno.build.arch}-unknown-linux-gnu` as Target;
   await compile({ target, output: `${empty}-program`, entry: `${empty}.ts` });
-  const [home, scratch] = [`${place}/home`, `${place}/scratch`];
+  const [home, scratch] = [`${directory}/home`, `${directory}/scratch`];
   const names = Array.from({ length: VARIABLES }, (_, number) => `BENCH_${number}_HOME`);
   for (const name of names) {
     await Deno.mkdir(`${home}/${name}/hub/model`, { recursive: true });
@@ -39,7 +39,7 @@ try {
   const line = `${VARIABLES} fresh variables ${ours.toFixed(0)} ms, an empty program ${least.toFixed(0)} ms: ${ratio}`;
   Deno.stdout.writeSync(new TextEncoder().encode(`${line}\n`));
 } finally {
-  await Deno.remove(place, { recursive: true });
+  await Deno.remove(directory, { recursive: true });
 }
 
 async function run(command: string, args: readonly string[], env: Readonly<Record<string, string>>): Promise<number> {

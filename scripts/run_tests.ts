@@ -4,7 +4,7 @@ import { describePreparation, prepare, tell } from "./prepare.ts";
 import { prepareApptainer } from "./prepare_apptainer.ts";
 import { prepareClients } from "./prepare_clients.ts";
 import { sourceProgram } from "./source_program.ts";
-import { addTotals, readTotals, totalsLine } from "./test_totals.ts";
+import { addTotals, readTotals, type Totals, totalsLine } from "./test_totals.ts";
 
 const preparation = await prepare("test");
 tell(describePreparation(preparation));
@@ -12,12 +12,23 @@ tell(await prepareApptainer());
 tell(await prepareClients());
 if (preparation.missing.length > 0) tell(["The tests that need them are skipped; each is named below."]);
 
-// Made once, before several test files need it at the same time; if that fails, each of them will report why.
-if (!Deno.env.get("EULER_FILES_TEST_EXECUTABLE")) await sourceProgram().catch(() => {});
+const cwd = new URL("..", import.meta.url);
+if (!Deno.env.get("EULER_FILES_TEST_EXECUTABLE")) {
+  // The same check as `deno task check`, so that Deno remembers its result for both.
+  const check = new Deno.Command(Deno.execPath(), { args: ["task", "--quiet", "check"], cwd, stdin: "null" });
+  if (!(await check.spawn().status).success) end({ passed: 0, failed: 1, skipped: [] }, 1);
+  // Made once, before several test files need it at the same time; if that fails, each of them will report why.
+  await sourceProgram().catch(() => {});
+}
 
 const child = new Deno.Command(Deno.execPath(), {
-  args: ["test", "--allow-all", "--no-prompt", "--parallel", ...(Deno.args.length === 0 ? ["tests"] : Deno.args)],
-  cwd: new URL("..", import.meta.url),
+  args: [
+    ...["test", "--no-check", "--allow-all", "--no-prompt", "--parallel"],
+    ...(Deno.args.length === 0 ? ["tests"] : Deno.args),
+  ],
+  cwd,
+  // Many tests wait for other programs: one file more than there are processors keeps these busy.
+  env: { DENO_JOBS: Deno.env.get("DENO_JOBS") ?? String(navigator.hardwareConcurrency + 1) },
   stdin: "null",
   stdout: "piped",
   stderr: "piped",
@@ -34,9 +45,13 @@ const counted = totals ?? { passed: 0, failed: 0, skipped: [] };
 const shown = status.success || counted.failed > 0
   ? counted
   : addTotals(counted, { passed: 0, failed: 1, skipped: [] });
-for (const name of shown.skipped) Deno.stdout.writeSync(new TextEncoder().encode(`skipped: ${name}\n`));
-Deno.stdout.writeSync(new TextEncoder().encode(`${totalsLine(shown)}\n`));
-Deno.exit(status.code);
+end(shown, status.code);
+
+function end(totals: Totals, code: number): never {
+  for (const name of totals.skipped) Deno.stdout.writeSync(new TextEncoder().encode(`skipped: ${name}\n`));
+  Deno.stdout.writeSync(new TextEncoder().encode(`${totalsLine(totals)}\n`));
+  Deno.exit(code);
+}
 
 async function showAndKeep(stream: ReadableStream<Uint8Array>, to: typeof Deno.stdout): Promise<string> {
   let kept = "";

@@ -2,6 +2,7 @@
 // however it ends, and an existing image stays as it was until the rename.
 import { splitAbsolute } from "../posix/file_names.ts";
 import { editConfig } from "../config/config_edit.ts";
+import { imageEdits } from "../config/image_record.ts";
 import type { AbsolutePath } from "../config/paths.ts";
 import { CliError, messageOf } from "../errors/errors.ts";
 import type { Report } from "../contract/events.ts";
@@ -10,7 +11,7 @@ import { stripeDirectory } from "../tools/lfs.ts";
 import type { Listener } from "../tools/streaming.ts";
 import { readUmask } from "../posix/calls.ts";
 import { syncPath } from "../posix/durable.ts";
-import { acquireLock, holderText, type Lock, underLocks } from "../system/file_lock.ts";
+import { acquireLock, holderText, type Lock, lockGoingWith, underLocks } from "../system/file_lock.ts";
 import { writeFileAtomically } from "../system/atomic_file.ts";
 import { refuseSharedDirectory } from "../system/trusted_path.ts";
 import { sweepDirectory } from "../system/sweep.ts";
@@ -176,7 +177,7 @@ export async function buildImage(
   await Deno.mkdir(setting.sifStore, { recursive: true, mode: 0o700 });
   await refuseSharedDirectory(setting.sifStore, system.userId);
   await stripeDirectory(setting.sifStore, system);
-  await using lock = await acquireLock({
+  const acquired = await acquireLock({
     path: plan.paths.lock,
     deadlineSeconds: setting.config.lock_timeout_seconds,
     deadlineSetting: "lock_timeout_seconds",
@@ -188,6 +189,7 @@ export async function buildImage(
         text: `waiting: it is being built ${holderText(holder, system)}`,
       }),
   }, system);
+  await using lock = lockGoingWith(acquired, plan.paths.sif);
   await sweepDirectory(setting.sifStore);
   // Another job may have built it while we waited.
   const now = await loadSetting(request.configOption, system);
@@ -322,7 +324,7 @@ async function publish(
     sif_size_bytes: info.size,
     sif_modified_at: (info.mtime?.getTime() ?? 0) / 1000,
   };
-  await editConfig(setting.configPath, [{ path: ["apptainer", "images", paths.name], value: entry }], system);
+  await editConfig(setting.configPath, imageEdits(paths.name, entry), system);
 }
 
 /** A store that others may read is for sharing: its images get the modes that the umask leaves. */

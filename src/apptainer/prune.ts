@@ -1,9 +1,10 @@
 // Removing an image, its environment, or both: found by name, listed with what they free, refused while another command works.
 import { splitAbsolute } from "../posix/file_names.ts";
 import { editConfig } from "../config/config_edit.ts";
+import { imageEdits } from "../config/image_record.ts";
 import { type AbsolutePath, isWithin } from "../config/paths.ts";
 import { CliError, messageOf } from "../errors/errors.ts";
-import { acquireLock, type Lock } from "../system/file_lock.ts";
+import { acquireLock, type Lock, lockGoingWith } from "../system/file_lock.ts";
 import type { System } from "../system/system.ts";
 import { refuseOpenDirectory } from "../system/trusted_path.ts";
 import { lockVenv, venvPath } from "../venv/base.ts";
@@ -161,7 +162,7 @@ export async function prune(
   if (plan.mode !== "venv") await removeTraces(plan, setting, system);
   const imageStays = failed.some(({ target }) => target.kind === "sif");
   if (plan.entry === "remove" && !imageStays) {
-    await editConfig(setting.configPath, [{ path: ["apptainer", "images", plan.name], value: undefined }], system);
+    await editConfig(setting.configPath, imageEdits(plan.name, undefined), system);
   }
   return { deleted, failed };
 }
@@ -179,17 +180,18 @@ async function takeLocks(plan: PrunePlan, setting: ImageSetting, system: System)
   const locks: Lock[] = [];
   try {
     const scratch = scratchDirectoryIfKnown(setting, system);
-    const paths = plan.mode === "venv" ? [] : [
-      plan.paths.lock,
-      ...(scratch === undefined ? [] : [scratchPathsOf(scratch, plan.paths).lock]),
+    const copy = scratch === undefined ? undefined : scratchPathsOf(scratch, plan.paths);
+    const images = plan.mode === "venv" ? [] : [
+      { path: plan.paths.lock, image: plan.paths.sif },
+      ...(copy === undefined ? [] : [{ path: copy.lock, image: copy.target }]),
     ];
-    for (const path of paths) {
+    for (const { path, image } of images) {
       // A missing directory can't hold a lock, and nothing can work in it.
       if (!await Deno.stat(splitAbsolute(path)[0]).then((info) => info.isDirectory, () => false)) {
         continue;
       }
       await refuseOpenDirectory(splitAbsolute(path)[0], system.userId);
-      locks.push(await acquireLock({ path, deadlineSeconds: LOCK_SECONDS }, system));
+      locks.push(lockGoingWith(await acquireLock({ path, deadlineSeconds: LOCK_SECONDS }, system), image));
     }
     if (plan.targets.some((target) => target.kind === "venv")) {
       locks.push(await lockVenv(venvPath(setting.venvBase, plan.paths.venvName), LOCK_SECONDS, system, () => {}));

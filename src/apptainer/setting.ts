@@ -1,6 +1,7 @@
 // What the configuration says about images, with the paths that follow from an image's name.
 import type { ApptainerConfig, Config } from "../config/config.ts";
 import { configPath, readConfig } from "../config/config_file.ts";
+import { withImageDetails } from "../config/image_record.ts";
 import { type AbsolutePath, joinPath, resolvePath, toAbsolutePath } from "../config/paths.ts";
 import { resolveApptainer, resolveConfig } from "../config/resolve.ts";
 import { CliError } from "../errors/errors.ts";
@@ -43,12 +44,12 @@ export async function loadSetting(
   const { env } = system;
   const path = configPath({ config: option }, env, system.cwd);
   const { config } = await readConfig(path, system.env);
-  const section = config.apptainer;
-  if (section === undefined) {
+  if (config.apptainer === undefined) {
     throw new CliError("not-found", `Cannot find the section "apptainer" in "${path}"`, {
       hint: "set it up with `euler-files apptainer init`",
     });
   }
+  const section = withImageDetails(config.apptainer);
   // Scratch may be missing where images are built; `scratchSifDir` resolves it when it is needed.
   const resolved = resolveApptainer({ ...section, scratch_sif_dir: "" }, path, env);
   const venvBase = resolveVenvBase({ option: undefined, config: { path, config } }, system);

@@ -1,13 +1,14 @@
 // `venv pack`: an environment as one squashfs file that is mounted at the environment's own path. No container is built, no path
 // rewritten and no right needed; Apptainer binds it over the path, squashfuse mounts it, unsquashfs unpacks it.
 import { editConfig } from "../config/config_edit.ts";
+import { imageEdits } from "../config/image_record.ts";
 import type { AbsolutePath } from "../config/paths.ts";
 import { CliError } from "../errors/errors.ts";
 import type { Report } from "../contract/events.ts";
 import { syncPath } from "../posix/durable.ts";
 import { splitAbsolute } from "../posix/file_names.ts";
 import { hashFile } from "../system/checksum.ts";
-import { acquireLock, holderText, underLocks } from "../system/file_lock.ts";
+import { acquireLock, holderText, lockGoingWith, underLocks } from "../system/file_lock.ts";
 import { writeFileAtomically } from "../system/atomic_file.ts";
 import { sweepDirectory } from "../system/sweep.ts";
 import type { System } from "../system/system.ts";
@@ -120,12 +121,13 @@ export async function squashVenv(
   await stripeDirectory(setting.sifStore, system);
   const deadlineSeconds = setting.config.lock_timeout_seconds;
   const wait = (text: string) => audience.report({ type: "note", subject: name, text });
-  await using lock = await acquireLock({
+  const acquired = await acquireLock({
     path: `${setting.sifStore}/.${name}.lock`,
     deadlineSeconds,
     deadlineSetting: "lock_timeout_seconds",
     onWait: (holder) => wait(`waiting: it is being packed ${holderText(holder, system)}`),
   }, system);
+  await using lock = lockGoingWith(acquired, first.file);
   await sweepDirectory(setting.sifStore);
   await using venvLock = await lockVenv(first.venv.path, deadlineSeconds, system, wait);
   const held = underLocks(underLocks(system, lock), venvLock);
@@ -205,5 +207,5 @@ async function publish(
     sif_size_bytes: info.size,
     sif_modified_at: (info.mtime?.getTime() ?? 0) / 1000,
   };
-  await editConfig(setting.configPath, [{ path: ["apptainer", "images", name], value: entry }], system);
+  await editConfig(setting.configPath, imageEdits(name, entry), system);
 }

@@ -2,14 +2,14 @@
 import * as v from "valibot";
 import type { AnyCommand } from "../contract/command.ts";
 import { CliError } from "../errors/errors.ts";
-import { type Fields, jsonName, jsonNames, optionName, takesNull } from "../contract/fields.ts";
+import { type Fields, isUnsetByNull, jsonName, jsonNames, optionName } from "../contract/fields.ts";
 import { closestString } from "../text/closest_string.ts";
 import { asObject, isSame } from "../text/json_value.ts";
 
 /**
  * A JSON payload → values by field. Unknown names are errors, and so are two names of one field with different values. Programs
  * with generated types write null for all that is not set, so null is the same as a field that is missing, unless the field
- * itself takes null.
+ * itself takes null, or restricts what is removed.
  */
 export function fieldsFromJson(command: AnyCommand, payload: Record<string, unknown>): Record<string, unknown> {
   const fields = command.fields as Fields;
@@ -24,7 +24,7 @@ export function fieldsFromJson(command: AnyCommand, payload: Record<string, unkn
   const given: Record<string, unknown> = {};
   for (const [field, description] of Object.entries(fields)) {
     const used = jsonNames(field, description).filter((name) =>
-      Object.hasOwn(payload, name) && (payload[name] !== null || takesNull(description))
+      Object.hasOwn(payload, name) && (payload[name] !== null || !isUnsetByNull(description))
     );
     const values = used.map((name) => checkedValue(command, field, name, payload[name]));
     const other = values.findIndex((value) => !isSame(value, values[0]));
@@ -64,7 +64,9 @@ function checkedValue(command: AnyCommand, field: string, shownAs: string, value
   const shown = variantOf(description, issue, shownAs);
   const what = shown === undefined ? wordsOf(issue) : `${JSON.stringify(shown.value)} is no pattern`;
   throw new CliError("usage", `Invalid value for "${shown?.flag ?? `${shownAs}${pathInField(issue)}`}": ${what}`, {
-    hint: `see \`euler-files ${command.name} --help\``,
+    hint: description.restricts === true && !shownAs.startsWith("-")
+      ? `leave "${shownAs}" out to mean everything`
+      : `see \`euler-files ${command.name} --help\``,
     location: { field: `${jsonName(field)}${pathInField(issue)}` },
   });
 }

@@ -31,7 +31,7 @@ const fields = {
     completion: "image",
     aliases: ["venv_name"],
   }),
-  mode: choice(MODES, "What to remove; both if not given", { placeholder: "MODE" }),
+  mode: choice(MODES, "What to remove; both if not given", { placeholder: "MODE", restricts: true }),
   dryRun: flag("Show what would be removed"),
   yes: flag("Do not ask", { short: "-y" }),
   deleteOwnFiles: flag("Remove an environment with files that no package brought, or that were changed since"),

@@ -8,7 +8,14 @@ import { flag, list, type RequestOf } from "../contract/fields.ts";
 import { formatCount, formatFiles, formatSize, listSome } from "../text/format.ts";
 import { splitAbsolute } from "../posix/file_names.ts";
 import { openManagedVariables } from "../runs/managed_variables.ts";
-import { type Cleanable, CLEANABLE_KINDS, findCleanable, holdsUnpushed, removeCleanable } from "../staging/clean.ts";
+import {
+  type Cleanable,
+  CLEANABLE_KINDS,
+  findCleanable,
+  holdsUnpushed,
+  removeCleanable,
+  removeOrphans,
+} from "../staging/clean.ts";
 import { sweepDirectory } from "../system/sweep.ts";
 import { stagingSettings } from "../variables/variable.ts";
 import { renderTable } from "../text/table.ts";
@@ -18,6 +25,7 @@ const FIELDS = {
     placement: "argument",
     placeholder: "VARIABLE",
     completion: "variable",
+    restricts: true,
   }),
   force: flag("Remove what was not pushed or was kept aside, too"),
   dryRun: flag("Show what would be removed, and its size"),
@@ -91,6 +99,7 @@ async function look(
   if (!dryRun) await sweepDirectory(settings.cacheRoot, ["removing"]);
   const configured = [...resolved.variables, ...resolved.others];
   const request = { settings, configured, names: vars, redirected: redirected.map(({ name }) => name) };
+  if (!dryRun) await removeOrphans(request, context.system);
   const found = await findCleanable(request, context.system);
   const unknown = vars.filter((name) =>
     !found.some((one) => one.name === name) && !configured.some((one) => one.name === name)

@@ -16,6 +16,7 @@ const FIELDS = {
   paths: list("Files, or directories for all that is in them; without any, all that is in conflict", {
     placement: "argument",
     placeholder: "PATH",
+    restricts: true,
   }),
   take: choice(SIDES, "Whose file counts, that on scratch or that at the source", { placeholder: "SIDE" }),
   dryRun: flag("Show what is in conflict and change nothing"),

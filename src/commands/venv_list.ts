@@ -1,5 +1,6 @@
 // `euler-files venv list`: the Python environments below the venv base, with their packages and the images that use them.
 import * as v from "valibot";
+import { withImageDetails } from "../config/image_record.ts";
 import { bytesOf, countOf, roundSeconds, secondsOf, timeOf } from "../contract/answer_fields.ts";
 import { type Answer, defineCommand } from "../contract/command.ts";
 import { text } from "../contract/fields.ts";
@@ -51,7 +52,8 @@ export default defineCommand({
   async run(request, { system, configOption }): Promise<ListAnswer> {
     const config = await readConfigIfThere(configOption, system);
     const base = resolveVenvBase({ option: request.venvBase, config }, system);
-    const images = Object.entries(config?.config.apptainer?.images ?? {});
+    const section = config?.config.apptainer;
+    const images = section === undefined ? [] : Object.entries(withImageDetails(section).images);
     const environments: v.InferOutput<typeof venv>[] = [];
     for (const one of await listVenvs(base)) {
       const [packages, measure] = await Promise.all([readPackages(one), measureTree({ root: one.path }, system)]);

@@ -11,6 +11,7 @@ import {
   writeWrappers,
 } from "../apptainer/wrappers.ts";
 import { editConfig } from "../config/config_edit.ts";
+import { imageEdits, withImageDetails } from "../config/image_record.ts";
 import { type AbsolutePath, resolvePath } from "../config/paths.ts";
 import { type Answer, type Command, type Context, defineCommand } from "../contract/command.ts";
 import { flag, type RequestOf, text } from "../contract/fields.ts";
@@ -201,6 +202,9 @@ async function record(
   directories: readonly string[],
   system: Context["system"],
 ): Promise<void> {
-  const value = directories.length === 0 ? undefined : directories;
-  await editConfig(configPath, [{ path: ["apptainer", "images", name, "wrapper_dirs"], value }], system);
+  const wrapper_dirs = directories.length === 0 ? undefined : directories;
+  await editConfig(configPath, ({ apptainer }) => {
+    const image = apptainer === undefined ? undefined : recordOf(withImageDetails(apptainer), name);
+    return image === undefined ? [] : imageEdits(name, { ...image, wrapper_dirs });
+  }, system);
 }

@@ -17,26 +17,18 @@ export const COMPONENT_NAME_SCHEMA = v.pipe(
   v.check((name) => !COMPONENT_CHARACTERS.test(name) || isPathComponent(name), NO_PLAIN_NAME),
 );
 
-/** One built image. */
-export const IMAGE_SCHEMA = jsonObject(v.looseObject({
+/** What 1.x doesn't know of an image. It refuses images with a field of these, so they have a section of their own. */
+const DETAILS = {
   kind: v.optional(v.pipe(text, v.description('"pack": a squashfs made by `venv pack`; else an image'))),
-  venv_name: v.pipe(COMPONENT_NAME_SCHEMA, v.description("Directory of the environment below venv_base")),
   venv_path: v.optional(
     v.pipe(path, v.description("Of a pack: where the environment is, if not below venv_base")),
   ),
-  python_version: v.pipe(text, v.description("Python version at build time")),
-  sif_filename: v.pipe(COMPONENT_NAME_SCHEMA, v.description("File name of the image in sif_store")),
-  built_at: v.optional(v.pipe(v.number("must be a number"), v.description("Seconds since 1970")), 0),
-  enabled: v.optional(v.pipe(flag, v.description("false: skipped by `apptainer sync`")), true),
   inputs_hash: v.optional(v.pipe(text, v.description("Stands for all the image was built from"))),
   own_files_hash: v.optional(
     v.pipe(
       text,
       v.description("Stands for the environment's files that no package brought, or that were changed since"),
     ),
-  ),
-  files_hash: v.optional(
-    v.pipe(text, v.description("Stands for names, sizes and times of the environment's files without compiled code")),
   ),
   sif_sha256: v.optional(v.pipe(text, v.description("Checksum of the image's file"))),
   sif_size_bytes: v.optional(v.pipe(v.number("must be a number"), v.description("Size of the image's file"))),
@@ -49,7 +41,25 @@ export const IMAGE_SCHEMA = jsonObject(v.looseObject({
       v.description("Directories with wrappers of the image's programs"),
     ),
   ),
+};
+
+/** One built image. A file of an earlier 2.x may have the details here. */
+export const IMAGE_SCHEMA = jsonObject(v.looseObject({
+  venv_name: v.pipe(COMPONENT_NAME_SCHEMA, v.description("Directory of the environment below venv_base")),
+  python_version: v.pipe(text, v.description("Python version at build time")),
+  sif_filename: v.pipe(COMPONENT_NAME_SCHEMA, v.description("File name of the image in sif_store")),
+  built_at: v.optional(v.pipe(v.number("must be a number"), v.description("Seconds since 1970")), 0),
+  enabled: v.optional(v.pipe(flag, v.description("false: skipped by `apptainer sync`")), true),
+  ...DETAILS,
 }, "must be an object that describes an image"));
+
+/** The fields of an image that 1.x knows. */
+export const IMAGE_FIELDS_OF_1: readonly string[] = Object.keys(IMAGE_SCHEMA.entries).filter((name) =>
+  !Object.hasOwn(DETAILS, name)
+);
+
+/** What is recorded of one image besides. */
+export const IMAGE_DETAILS_SCHEMA = jsonObject(v.looseObject(DETAILS, "must be an object"));
 
 /** The `apptainer` section. */
 export const APPTAINER_SCHEMA = jsonObject(v.looseObject({
@@ -95,4 +105,10 @@ export const APPTAINER_SCHEMA = jsonObject(v.looseObject({
     [],
   ),
   images: v.optional(jsonObject(v.record(COMPONENT_NAME_SCHEMA, IMAGE_SCHEMA, "must be an object of images")), {}),
+  image_details: v.optional(v.pipe(
+    jsonObject(v.record(COMPONENT_NAME_SCHEMA, IMAGE_DETAILS_SCHEMA, "must be an object of images")),
+    v.description(
+      "What is recorded of each image besides; apart from them because 1.x refuses images with more fields",
+    ),
+  )),
 }, "must be an object"));

@@ -3,7 +3,7 @@
 import * as v from "valibot";
 import { faultOfPattern } from "../filter/rule_text.ts";
 import { jsonObject } from "./json_object.ts";
-import { APPTAINER_SCHEMA, IMAGE_SCHEMA } from "./apptainer_schema.ts";
+import { APPTAINER_SCHEMA, IMAGE_DETAILS_SCHEMA, IMAGE_SCHEMA } from "./apptainer_schema.ts";
 import { VARIABLE_NAME } from "./names.ts";
 import { reasonAgainstVariable } from "./reserved_variables.ts";
 import { EMPTY_LOCKS, presetExcludes } from "./presets.ts";
@@ -309,6 +309,7 @@ const KNOWN_FIELDS = {
   variable: Object.keys(VARIABLE_FIELDS.entries),
   apptainer: Object.keys(APPTAINER_SCHEMA.entries),
   image: Object.keys(IMAGE_SCHEMA.entries),
+  details: Object.keys(IMAGE_DETAILS_SCHEMA.entries),
   migration: Object.keys(MIGRATION_SCHEMA.entries),
 };
 
@@ -328,6 +329,9 @@ export function listUnknownFields(value: unknown): { path: (string | number)[]; 
   for (const [name, entry] of Object.entries(asObject(apptainer.images))) {
     look(entry, KNOWN_FIELDS.image, ["apptainer", "images", name]);
   }
+  for (const [name, entry] of Object.entries(asObject(apptainer.image_details))) {
+    look(entry, KNOWN_FIELDS.details, ["apptainer", "image_details", name]);
+  }
   if (Array.isArray(config.migrations)) {
     config.migrations.forEach((entry, index) => look(entry, KNOWN_FIELDS.migration, ["migrations", index]));
   }
@@ -341,6 +345,7 @@ export function listFieldsAt(path: readonly (string | number)[]): readonly strin
     "vars.*": KNOWN_FIELDS.variable,
     "apptainer": KNOWN_FIELDS.apptainer,
     "apptainer.images.*": KNOWN_FIELDS.image,
+    "apptainer.image_details.*": KNOWN_FIELDS.details,
     "migrations.*": KNOWN_FIELDS.migration,
   };
   const last = path.length - 1;

@@ -2,7 +2,7 @@
 import * as v from "valibot";
 import { CONFIG_SCHEMA, VARIABLE_NAME_SCHEMA, VARIABLE_SCHEMA } from "./config.ts";
 import { asObject } from "../text/json_value.ts";
-import { APPTAINER_SCHEMA, COMPONENT_NAME_SCHEMA, IMAGE_SCHEMA } from "./apptainer_schema.ts";
+import { APPTAINER_SCHEMA, COMPONENT_NAME_SCHEMA, IMAGE_DETAILS_SCHEMA, IMAGE_SCHEMA } from "./apptainer_schema.ts";
 import { jsonObject } from "./json_object.ts";
 
 const VARIABLES_PATCH = v.pipe(
@@ -13,6 +13,9 @@ const VARIABLES_PATCH = v.pipe(
 /** The same for the `apptainer` section alone. */
 export const APPTAINER_PATCH_SCHEMA: v.GenericSchema<unknown, ConfigPatch> = patchOf(APPTAINER_SCHEMA, {
   images: jsonObject(v.record(COMPONENT_NAME_SCHEMA, v.nullable(patchOf(IMAGE_SCHEMA)), "must be an object of images")),
+  image_details: jsonObject(
+    v.record(COMPONENT_NAME_SCHEMA, v.nullable(patchOf(IMAGE_DETAILS_SCHEMA)), "must be an object of images"),
+  ),
 }) as v.GenericSchema<unknown, ConfigPatch>;
 
 /** Checks a patch. Without defaults: what isn't given must stay as it is. */
@@ -39,8 +42,8 @@ function patchOf(
 /** Parts that hold what a person has collected. Generated types write null for all that isn't set, so null alone keeps these. */
 export const SECTIONS = ["vars", "apptainer", "apptainer.images", "migrations"] as const;
 
-/** Fields that a configuration can't be without: null can only mean that they are not given. */
-const REQUIRED = ["version", "scratch_base"];
+/** Fields that can't be taken out, or go with a section: null can only mean that they are not given. */
+const REQUIRED = ["version", "scratch_base", "apptainer.image_details"];
 
 /** A patch, and the sections in it that were null without being named for removal. */
 export interface GuardedPatch {
@@ -67,7 +70,7 @@ export function guardSections(patch: ConfigPatch, removed: readonly string[]): G
   };
   const guarded = guard(patch, "") as ConfigPatch;
   const section = removed.includes("apptainer.images")
-    ? { apptainer: { ...asObject(guarded.apptainer), images: null } }
+    ? { apptainer: { ...asObject(guarded.apptainer), images: null, image_details: null } }
     : {};
   const whole = Object.fromEntries(removed.filter((name) => !name.includes(".")).map((name) => [name, null]));
   return { patch: { ...guarded, ...section, ...whole }, kept };

@@ -40,6 +40,11 @@ export interface Field<Value> {
   /** Other names of the field in --input-json, from older versions. */
   readonly aliases?: readonly string[];
   readonly choices?: readonly string[];
+  /**
+   * It restricts what is removed or replaced, and without it that is everything. So null and an empty list are errors in JSON:
+   * a program that found nothing to name must not remove everything.
+   */
+  readonly restricts?: true;
   /** Reads the word of the command line; a value from JSON is used as it is. */
   readonly fromWord?: (word: string) => unknown;
 }
@@ -74,6 +79,7 @@ type Details = Partial<
     | "variable"
     | "argument"
     | "completion"
+    | "restricts"
   >
 >;
 
@@ -101,8 +107,9 @@ export function text(help: string, details: Details = {}): Field<string | undefi
 
 /** A list of texts; on the command line the option is repeated, or the arguments are taken. Empty when absent. */
 export function list(help: string, details: Details = {}): Field<readonly string[]> {
+  const items = v.array(v.pipe(v.string(), v.nonEmpty("must not be empty")));
   return {
-    schema: v.array(v.pipe(v.string(), v.nonEmpty("must not be empty"))),
+    schema: details.restricts ? v.pipe(items, v.minLength(1, "an empty list names nothing")) : items,
     shape: "list",
     placement: "option",
     help,
@@ -153,6 +160,11 @@ export function object<Value>(schema: v.GenericSchema<unknown, Value>, help: str
 /** Whether null is a value of the field, and does not only mean that it is not given. */
 export function takesNull({ schema }: Field<unknown>): boolean {
   return v.is(schema, null);
+}
+
+/** Whether null stands for a field that is not given. */
+export function isUnsetByNull(field: Field<unknown>): boolean {
+  return field.restricts !== true && !takesNull(field);
 }
 
 /** The name of a field in JSON: `dryRun` is `dry_run`. */

@@ -31,6 +31,8 @@ export interface ManagedVariables {
   readonly redirected: readonly RedirectedVariable[];
   /** The selected or enabled variables that are parts of others. */
   readonly parts: readonly Part[];
+  /** The names of the directories beside the copies with what nodes saved. */
+  readonly saved: readonly string[];
   /** Variables that the environment points elsewhere, and fields that are not used. */
   readonly warnings: readonly { readonly text: string; readonly hint: string }[];
 }
@@ -47,12 +49,12 @@ export async function openManagedVariables(names: readonly string[], context: Co
   const isAsked = ({ enabled }: { readonly enabled: boolean }) => names.length > 0 || enabled;
   const asked = resolved.variables.filter(isAsked);
   await ensureScratch(resolved);
-  await checkCacheRoot(resolved, context.system.userId);
+  const { saved } = await checkCacheRoot(resolved, context.system.userId);
   const enabled = [...resolved.variables, ...resolved.others].filter((variable) => variable.enabled);
   const { copied, parts, warnings } = await findCopies(asked, enabled, resolved);
   const all = asked.map((variable) => parts.find((part) => part.variable.name === variable.name)?.variable ?? variable);
   return {
-    ...{ config, resolved, variables: copied, parts, redirected: resolved.redirected.filter(isAsked) },
+    ...{ config, resolved, variables: copied, parts, redirected: resolved.redirected.filter(isAsked), saved },
     warnings: [...misspeltFields(config), ...unusedArgs(resolved), ...checkCongruency(all, env), ...warnings],
   };
 }

@@ -1,17 +1,24 @@
 // Before a sync: pushes of nodes that were cut off are merged into the copies on scratch, so that the next run of a job continues
 // with what its first run had saved.
 import type { Context } from "../contract/command.ts";
+import { splitAbsolute } from "../posix/file_names.ts";
 import { layoutOf } from "../variables/layout.ts";
 import type { StagingSettings, Variable } from "../variables/variable.ts";
 import { lstatIfPresent } from "../system/existence.ts";
 
-/** The variables of which a node has saved something that is not merged. Costs one lookup for each. */
+/**
+ * The variables of which a node has saved something that is not merged. Only directories that a listing of the cache root has
+ * named are looked at.
+ */
 export async function savedVariables<Named extends Pick<Variable, "name">>(
   variables: readonly Named[],
-  cacheRoot: string,
+  { cacheRoot, listed }: { readonly cacheRoot: string; readonly listed: readonly string[] },
 ): Promise<Named[]> {
-  const saved = await Promise.all(variables.map(({ name }) => hasRecords(layoutOf(cacheRoot, name).saved)));
-  return variables.filter((_, index) => saved[index]);
+  const isSaved = await Promise.all(variables.map(async ({ name }) => {
+    const { saved } = layoutOf(cacheRoot, name);
+    return listed.includes(splitAbsolute(saved)[1]) && await hasRecords(saved);
+  }));
+  return variables.filter((_, index) => isSaved[index]);
 }
 
 /** Merges what nodes have saved of these variables. Reports what could not be merged. */

@@ -36,6 +36,10 @@ const ENVIRONMENT: readonly EnvironmentVariable[] = [
     name: "EULER_FILES_ANSWER_SECONDS",
     help: "How long a file server may take to answer, 600 if not given; 0: for ever",
   },
+  {
+    name: "EULER_FILES_HEARTBEAT_SECONDS",
+    help: "How often a process on a node writes a sign of life to stderr; set by the process that waits for it",
+  },
   { name: "EULER_FILES_SHELL", help: "The shell whose syntax is printed, if --shell is not given: a name or a path" },
   { name: "VENV_DIR", help: "Directory of the environments, if neither an option nor the configuration names one" },
   { name: "UV_CACHE_DIR", help: "uv's cache, if neither an option nor the configuration names one" },

@@ -16,7 +16,7 @@ function propertiesOf(fields: Fields): Record<string, JsonSchema> {
   const properties: Record<string, JsonSchema> = {};
   for (const [name, field] of Object.entries(fields)) {
     const own = jsonName(name);
-    const part = orNull(schemaPart(field.schema));
+    const part = field.restricts === true ? schemaPart(field.schema) : orNull(schemaPart(field.schema));
     properties[own] = { ...part, ...wordsOn(field) };
     for (const alias of field.aliases ?? []) {
       properties[alias] = { ...part, deprecated: true, description: `Older name of ${own}` };
@@ -34,5 +34,6 @@ function orNull(part: JsonSchema): JsonSchema {
 }
 
 function wordsOn(field: Field<unknown>): JsonSchema {
-  return { description: field.help, ...(field.default === undefined ? {} : { default: field.default }) };
+  const hasDefault = field.default !== undefined && field.restricts !== true;
+  return { description: field.help, ...(hasDefault ? { default: field.default } : {}) };
 }

@@ -17,6 +17,8 @@ import { withVariableLock } from "../variables/variable_lock.ts";
 import { countUnpushed } from "./unpushed.ts";
 import type { StagingSettings, Variable } from "../variables/variable.ts";
 import { directoriesIn } from "../system/existence.ts";
+import { acquireLock } from "../system/file_lock.ts";
+import { readNames, readNamesIfThere } from "../posix/read_names.ts";
 
 /** The kinds of directories that `clean` can remove. */
 export const CLEANABLE_KINDS = ["copy", "unfinished", "kept-aside", "redirected"] as const;
@@ -95,6 +97,30 @@ async function findUnfinished(request: CleanRequest, system: System): Promise<Cl
     found.push({ name, kind: "unfinished", path, isConfigured, files, sizeBytes, unpushed: 0 });
   }
   return found;
+}
+
+const RECORD = /^\.([A-Za-z_][A-Za-z0-9_]*)\.(synced|manifest|source|notes|kept|progress|pack|nodes)$/;
+
+/**
+ * Removes the records of copies that do not exist any more, of variables that are not configured: a `clean` that was killed after
+ * it had renamed the copy left them. What is in use or cannot be removed is left for the next command.
+ */
+export async function removeOrphans({ settings, configured }: CleanRequest, system: System): Promise<void> {
+  const { cacheRoot } = settings;
+  const kinds = await readNamesIfThere(cacheRoot) ?? new Map();
+  const names = new Set([...kinds.keys()].flatMap((entry) => RECORD.exec(entry)?.[1] ?? []));
+  const isConfigured = (name: string) => configured.some((one) => one.name === name);
+  for (const name of names) if (!isConfigured(name)) await removeRecords(cacheRoot, name, system).catch(() => {});
+}
+
+async function removeRecords(cacheRoot: string, name: string, system: System): Promise<void> {
+  const { target, partial, saved, lock, ...records } = layoutOf(cacheRoot, name);
+  await using _held = await acquireLock({ path: lock, deadlineSeconds: 0 }, system);
+  const isLeft = (entry: string) =>
+    `${cacheRoot}/${entry}` === target || `${cacheRoot}/${entry}` === saved ||
+    `${cacheRoot}/${entry}`.startsWith(partial);
+  if ([...(await readNames(cacheRoot)).keys()].some(isLeft)) return;
+  for (const record of [...Object.values(records), lock]) await removeFile(record);
 }
 
 /** Directories of redirected variables. Nothing in them is ever pushed: programs make it again. */

@@ -1,5 +1,5 @@
 // Warnings about files that neither a sync nor a push settles: files on scratch that a crash may have damaged or that could not
-// be compared, files behind a link of the source, and SQLite databases that a program has open. Also about files that stay only
+// be compared, files behind a link of the source, and databases that a program has open. Also about files that stay only
 // because something that was not pushed yet needs them.
 import { formatFiles, listSome, shellWord } from "../text/format.ts";
 import type { KeptPath } from "../transfer/request.ts";
@@ -68,9 +68,7 @@ function neededWarnings({ name }: Variable, paths: readonly string[]): StageWarn
 function useWarnings(paths: readonly string[]): StageWarning[] {
   if (paths.length === 0) return [];
   return [{
-    text: `${formatFiles(paths.length)} not moved, since a program has their SQLite database open there: ${
-      listSome(paths)
-    }`,
+    text: `${formatFiles(paths.length)} not moved, since a program has their database open there: ${listSome(paths)}`,
     hint: "run the command again when the program has ended",
   }];
 }

@@ -17,7 +17,7 @@ import {
 } from "./lock_holder.ts";
 import type { System } from "./system.ts";
 
-export { underLocks } from "./held_lock.ts";
+export { lockGoingWith, underLocks } from "./held_lock.ts";
 export {
   holderName,
   type HolderProgress,
@@ -89,7 +89,8 @@ export async function acquireLock(asked: LockRequest, system: System): Promise<L
       const waitedFor = outcome === "held after a wait" ? { holder: await readHolder(request.path) } : undefined;
       const lease = await leaseIfPossible(request, system, startedAt);
       // A holder without flock removes the file while it has the lease, for which we may have waited.
-      if (request.afterwards === "removed" && !await isAt(request.path, ino)) {
+      const mayBeRemoved = request.afterwards === "removed" || lease?.former !== undefined;
+      if (mayBeRemoved && !await isAt(request.path, ino)) {
         await lease?.release();
         await startAgain();
         continue;
@@ -99,6 +100,7 @@ export async function acquireLock(asked: LockRequest, system: System): Promise<L
         ...{ kind: "flock", path: request.path, former: waitedFor ?? lease?.former },
         findTaker: async () => await isAt(request.path, ino) ? await lease?.findTaker() : request.path,
         beat: async () => await lease?.beat(),
+        removeFile: async () => await isAt(request.path, ino) ? await unlinkPath(request.path) : undefined,
         async release() {
           // Release the lease first: otherwise the next holder of the flock would find it and take us for killed.
           await lease?.release();

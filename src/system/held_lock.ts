@@ -1,5 +1,6 @@
 // A held lock, which is checked during the work, since on some file systems another process can take it over.
 import { CliError } from "../errors/errors.ts";
+import { lstatIfPresent } from "./existence.ts";
 import { holderName, type Lock, readHolder } from "./lock_holder.ts";
 import type { System } from "./system.ts";
 
@@ -13,12 +14,15 @@ export interface Holding extends Pick<Lock, "kind" | "former"> {
   readonly findTaker: () => Promise<string | undefined>;
   /** Shows other processes that this one lives, while it has the lock. */
   readonly beat?: () => Promise<void>;
+  /** Removes the lock's file, while the lock is held. */
+  readonly removeFile: () => Promise<void>;
   readonly release: () => Promise<void>;
 }
 
 /** The lock for as long as it is held. */
-export function holdLock({ kind, former, path, findTaker, beat, release }: Holding): Lock {
+export function holdLock({ kind, former, path, findTaker, beat, removeFile, release }: Holding): Lock {
   const lost = new AbortController();
+  let isRetired = false;
   const look = async () => {
     if (lost.signal.aborted) return;
     const taker = await findTaker();
@@ -36,9 +40,29 @@ export function holdLock({ kind, former, path, findTaker, beat, release }: Holdi
       await look();
       lost.signal.throwIfAborted();
     },
+    retire() {
+      isRetired = true;
+    },
     async [Symbol.asyncDispose]() {
       clearInterval(heartbeat);
+      if (isRetired && !lost.signal.aborted) await removeFile().catch(() => {});
       await release();
+    },
+  };
+}
+
+/** The lock, whose file is removed at the end if what it protects does not exist then: none of the paths. */
+export function lockGoingWith(lock: Lock, ...paths: readonly string[]): Lock {
+  const areGone = async () => {
+    const found = await Promise.all(paths.map(lstatIfPresent));
+    return found.every((info) => info === undefined);
+  };
+  return {
+    ...lock,
+    async [Symbol.asyncDispose]() {
+      // Where that cannot be found out, the file stays.
+      if (await areGone().catch(() => false)) lock.retire();
+      await lock[Symbol.asyncDispose]();
     },
   };
 }

@@ -45,6 +45,8 @@ export interface Lock extends AsyncDisposable {
   readonly lost: AbortSignal;
   /** Throws the same error if another process has the lock now. Call it before a change becomes visible to other processes. */
   confirm(): Promise<void>;
+  /** What the lock protects is gone: its file is removed when it is released. Processes that wait for it make a new one. */
+  retire(): void;
 }
 
 /** What this process writes into the locks it holds. */

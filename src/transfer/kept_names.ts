@@ -21,7 +21,7 @@ export interface Kept {
     | "in the way"
     /** The SQLite database changed on both sides: the file itself, or another file of it, or only one side has a log. */
     | "part of a database that changed there"
-    /** A program has the SQLite database open on the receiving side. */
+    /** A program has the database open on the receiving side. */
     | "in use there"
     /** Gone at the source, but a name that only the receiving side has leads to it (needed_names.ts). */
     | "needed there"

@@ -157,8 +157,8 @@ export class Publishing {
         continue;
       }
       this.request.onLost(1, item.entry.sizeBytes);
-      if (result.kind === "overtaken") recorder.keep(item, "changed there");
-      else this.#lose(item, result.reason);
+      if (result.kind === "failed") this.#lose(item, result.reason);
+      else recorder.keep(item, result.kind === "overtaken" ? "changed there" : result.kind);
     }
   }
 

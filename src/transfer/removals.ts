@@ -267,6 +267,8 @@ export class Removals {
         return;
       case "changed":
         return recorder.keep(item, "gone at the source, changed there");
+      case "in use there":
+        return recorder.keep(item, result);
       case "not empty":
         // Another program made something in it, or something in it is kept.
         return recorder.amend(item, item.entry);

@@ -18,14 +18,23 @@ const OWN_NAME = /^\..+\.(synced|manifest|source|notes|kept|progress|pack|nodes|
 /** Directories beside the targets: unfinished first copies, with or without the name of a process, and what nodes saved. */
 const OWN_DIRECTORY = /^\.[^.]+\.(partial(\..+)?|from)$/;
 
+/** Directories with what nodes saved, by the ends of their names. */
+const SAVED = /^\..+\.from$/;
+
+/** What a listing of the cache root tells. */
+export interface CacheRootFacts {
+  /** The names of the directories with what nodes saved, of all variables. */
+  readonly saved: readonly string[];
+}
+
 /**
  * Makes sure that no other user can have put anything under our names or can exchange the directory: throws a CliError
  * `refused` with the steps that make it safe. A missing cache root is no error. Costs one lstat(2) for each component of the
- * path and one listing of the root, for any number of variables.
+ * path and one listing of the root, for any number of variables; returns what that listing tells besides.
  */
-export async function checkCacheRoot({ scratchBase, cacheRoot }: CacheRoot, userId: number): Promise<void> {
+export async function checkCacheRoot({ scratchBase, cacheRoot }: CacheRoot, userId: number): Promise<CacheRootFacts> {
   // Start listing while the path is checked, since both wait for a server; the list is used only if the path is safe.
-  const listing = listPlanted(cacheRoot);
+  const listing = listRoot(cacheRoot);
   const strictFrom = `${cacheRoot}/`.startsWith(`${scratchBase}/`) ? scratchBase : cacheRoot;
   const own = `${strictFrom === "/" ? "" : strictFrom}/$USER`;
   await refuseUntrusted(
@@ -33,17 +42,23 @@ export async function checkCacheRoot({ scratchBase, cacheRoot }: CacheRoot, user
     `make a directory of your own and use that: mkdir -m 700 ${own} && euler-files config set scratch_base '${own}'`,
   );
   setOwnBase({ path: strictFrom, userId });
-  refuse(cacheRoot, await listing);
+  return refuse(cacheRoot, await listing);
 }
 
 /** Throws a CliError if a link, a FIFO or the like has one of our names in a directory that is ours. */
 export async function refusePlanted(cacheRoot: string): Promise<void> {
-  refuse(cacheRoot, await listPlanted(cacheRoot));
+  refuse(cacheRoot, await listRoot(cacheRoot));
 }
 
-function refuse(cacheRoot: string, planted: readonly string[] | CliError): void {
-  if (planted instanceof CliError) throw planted;
-  if (planted.length === 0) return;
+interface Listed extends CacheRootFacts {
+  /** Names of ours that are a link, a FIFO or the like. */
+  readonly planted: readonly string[];
+}
+
+function refuse(cacheRoot: string, listed: Listed | CliError): CacheRootFacts {
+  if (listed instanceof CliError) throw listed;
+  const { planted, saved } = listed;
+  if (planted.length === 0) return { saved };
   const paths = planted.map((name) => shellWord(`${cacheRoot}/${name}`));
   throw new CliError("refused", `Cannot use "${cacheRoot}": ${listSome(planted)} in it is a link or no file`, {
     hint: `euler-files makes no such thing, so another user may have put it there: look at it (ls -ld ${
@@ -53,18 +68,20 @@ function refuse(cacheRoot: string, planted: readonly string[] | CliError): void 
 }
 
 // With Deno.readDir, since each start of a job lists here, and our own calls take time to load. A name that is missing in a list
-// which the kernel ends with an error is looked at before it is used (checkOwnNames).
-async function listPlanted(cacheRoot: string): Promise<string[] | CliError> {
+// which the kernel ends with an error is looked at before it is used (checkOwnNames), and a saved push is merged next time.
+async function listRoot(cacheRoot: string): Promise<Listed | CliError> {
   const planted: string[] = [];
+  const saved: string[] = [];
   try {
     for await (const { name, isFile, isDirectory } of Deno.readDir(cacheRoot)) {
       if (OWN_DIRECTORY.test(name) ? !isDirectory : OWN_NAME.test(name) && !isFile) planted.push(name);
+      else if (SAVED.test(name)) saved.push(name);
     }
   } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return [];
+    if (error instanceof Deno.errors.NotFound) return { planted, saved };
     return new CliError("file-system", `Cannot list "${cacheRoot}": ${messageOf(error)}`, { cause: error });
   }
-  return planted;
+  return { planted, saved };
 }
 
 /** Makes the cache root (0700) and checks it. Leaves an existing one alone: the caller has called `checkCacheRoot`. */

@@ -221,18 +221,18 @@ export async function rebuild(
   const wait = (text: string) => audience.report({ type: "note", subject: target, text });
   await using lock = await lockVenv(target, request.lockTimeoutSeconds, system, wait);
   const held = underLocks(system, lock);
-  await removeIfThere(madeBefore);
-  await putRight(target, replaced);
-  // The repair, or another run in the meantime, may have put an environment at the target, or removed one.
-  const there = await environmentAt(target);
-  if (plan.targetState === "made already" && there !== undefined) {
-    const safe = await carryInto(target, plan, audience.report, held);
-    return { python: there.pythonVersion, parity: { status: "matched", missing: [], extra: [] }, safe };
-  }
-  if (there !== undefined && request.existing === "refuse") throw existsAlready(target);
-  if (there !== undefined) refuseReplacing(request, await findOwnFiles(target, system));
-  const env = { ...plan.env, ...(request.acrossFileSystems === "copy" ? { UV_LINK_MODE: "copy" } : {}) };
   try {
+    await removeIfThere(madeBefore);
+    await putRight(target, replaced);
+    // The repair, or another run in the meantime, may have put an environment at the target, or removed one.
+    const there = await environmentAt(target);
+    if (plan.targetState === "made already" && there !== undefined) {
+      const safe = await carryInto(target, plan, audience.report, held);
+      return { python: there.pythonVersion, parity: { status: "matched", missing: [], extra: [] }, safe };
+    }
+    if (there !== undefined && request.existing === "refuse") throw existsAlready(target);
+    if (there !== undefined) refuseReplacing(request, await findOwnFiles(target, system));
+    const env = { ...plan.env, ...(request.acrossFileSystems === "copy" ? { UV_LINK_MODE: "copy" } : {}) };
     const content = plan.requirements.join("\n") + "\n";
     await writeFileAtomically({ path: requirements, content, mode: 0o600, durability: "fast" });
     const python = await makeVenv(plan, made, env, uv, audience.listener, held);
@@ -253,6 +253,7 @@ export async function rebuild(
     await giveName(made, target, replaced, plan.source.path);
     return { python, parity, safe };
   } finally {
+    // Also that of an earlier run that was killed.
     await unlinkPath(requirements).catch(() => {});
     await removeIfThere(made);
   }

@@ -4,8 +4,8 @@ import assert from "node:assert/strict";
 import { makeContainerWorld, testWithApptainer } from "../support/containers.ts";
 
 testWithApptainer("an image is built from an image of an OCI layout", async () => {
-  await using place = await makeContainerWorld();
-  const { world, env, ociLayout } = place;
+  await using containerWorld = await makeContainerWorld();
+  const { world, env, ociLayout } = containerWorld;
   const options = { env, timeoutSeconds: 120 };
   await world.exec("python3", ["-m", "venv", "--without-pip", world.path("home/venvs/env")], { env });
   const layout = world.path("home/oci");
@@ -22,7 +22,7 @@ testWithApptainer("an image is built from an image of an OCI layout", async () =
     assert.equal(copied.code, 0, copied.stderr);
     const sandbox = await world.exec(
       "apptainer",
-      ["build", "--sandbox", world.path("home/box"), place.baseImage],
+      ["build", "--sandbox", world.path("home/box"), containerWorld.baseImage],
       options,
     );
     assert.equal(sandbox.code, 0, sandbox.stderr);

@@ -6,10 +6,10 @@ import { testNeeding } from "../support/needs.ts";
 import { writeTree } from "../support/tree.ts";
 
 testNeeding(["python3"], "a module that cannot be imported is reported with the cause", async () => {
-  const place = await Deno.makeTempDir({ prefix: "euler-files-definition-" });
+  const directory = await Deno.makeTempDir({ prefix: "euler-files-definition-" });
   try {
     const info = "tool-1.0.dist-info";
-    await writeTree(place, {
+    await writeTree(directory, {
       "tool.py":
         'try:\n    import gone_library\nexcept ImportError as error:\n    raise RuntimeError("\\n  cannot load") from error\n',
       [`${info}/METADATA`]: "Metadata-Version: 2.1\nName: tool\nVersion: 1.0\n",
@@ -31,7 +31,7 @@ testNeeding(["python3"], "a module that cannot be imported is reported with the 
     const script = /<<'END'\n([^]*?)\nEND\n/.exec(definition)![1]!;
     const { code, stdout, stderr } = await new Deno.Command("/usr/bin/python3", {
       args: ["-c", script],
-      env: { PYTHONPATH: place },
+      env: { PYTHONPATH: directory },
     }).output();
     assert.equal(code, 0, new TextDecoder().decode(stderr));
     assert.equal(
@@ -39,6 +39,6 @@ testNeeding(["python3"], "a module that cannot be imported is reported with the 
       "euler-files: cannot import tool: RuntimeError: cannot load, because of ModuleNotFoundError: No module named 'gone_library'\n",
     );
   } finally {
-    await Deno.remove(place, { recursive: true });
+    await Deno.remove(directory, { recursive: true });
   }
 });

@@ -4,10 +4,10 @@ import { serveImage } from "../support/registry.ts";
 import { makeContainerWorld, testWithApptainer } from "../support/containers.ts";
 
 testWithApptainer("an image is built from a Docker reference, if its Python is the environment's", async () => {
-  await using place = await makeContainerWorld();
-  await using registry = await serveImage(place.ociLayout, "base:latest");
-  const { world } = place;
-  const env = { ...place.env, APPTAINER_NOHTTPS: "1" };
+  await using containerWorld = await makeContainerWorld();
+  await using registry = await serveImage(containerWorld.ociLayout, "base:latest");
+  const { world } = containerWorld;
+  const env = { ...containerWorld.env, APPTAINER_NOHTTPS: "1" };
   await world.exec("python3", ["-m", "venv", "--without-pip", world.path("home/venvs/env")], { env });
   await world.run(["config", "set", "apptainer.base_image", `${registry.address}/base:latest`]);
   const build = await world.run(["apptainer", "build", "env"], { env, timeoutSeconds: 180 });

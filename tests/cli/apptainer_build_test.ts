@@ -23,6 +23,11 @@ Deno.test("build makes the image, keeps its definition and records what it was b
   assert.equal(run.code, 0, run.stdout);
   assert.equal(run.json().status, "built");
   assert.deepEqual(await namesIn(images.store), [".env.lock", "env.def", "env.requirements.txt", "env.sif"]);
+  // 1.3 refuses images with other fields.
+  const { config } = (await images.world.run(["config", "show", "--json"])).json();
+  assert.deepEqual(Object.keys(config.apptainer.images.env).toSorted(), [
+    ...["built_at", "enabled", "python_version", "sif_filename", "venv_name"],
+  ]);
   const record = await images.record("env");
   assert.deepEqual([record.venv_name, record.python_version, record.sif_filename, record.enabled], [
     "env",
@@ -118,7 +123,7 @@ Deno.test("a first build that fails leaves no file that a later build could take
   await using images = await makeImageWorld();
   await images.turn("partial", "");
   assert.equal((await images.world.run(BUILD)).code, 1);
-  assert.deepEqual(await namesIn(images.store), [".env.lock"]);
+  assert.deepEqual(await namesIn(images.store), []);
   assert.equal(await images.record("env"), undefined);
   await images.turn("partial", undefined);
   assert.equal((await images.world.run([...BUILD, "--json"])).json().status, "built");
@@ -139,7 +144,7 @@ Deno.test("Ctrl-C during a build leaves nothing behind and ends with exit code 1
   await job.seen("Creating SIF file");
   job.kill("SIGINT");
   assert.equal((await job.ended).code, 130);
-  assert.deepEqual(await namesIn(images.store), [".env.lock"]);
+  assert.deepEqual(await namesIn(images.store), []);
   await assertClean(images);
 });
 

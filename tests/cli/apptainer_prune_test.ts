@@ -25,8 +25,8 @@ Deno.test("prune removes the environment, the image, the definition, the copy on
   ]);
   assert.ok(document.freed_bytes > 0);
   assert.deepEqual(await namesIn(images.world.path("home/venvs")), []);
-  assert.deepEqual(await namesIn(images.store), [".env.lock"]);
-  assert.deepEqual(await namesIn(images.scratchStore), [".env.sif.lock"]);
+  assert.deepEqual(await namesIn(images.store), []);
+  assert.deepEqual(await namesIn(images.scratchStore), []);
   assert.equal(await images.record("env"), undefined);
 });
 

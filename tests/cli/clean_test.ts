@@ -37,6 +37,25 @@ Deno.test("clean without a name removes targets of variables that are gone from 
   assert.equal((await world.run(["sync", "--json"])).json().results[0].status, "skipped");
 });
 
+Deno.test("the records that a killed clean left without their copy are removed by the next, those in use stay", async () => {
+  await using world = await stagedWorld();
+  await world.writeConfig({ vars: {} });
+  // A killed clean has removed the marker and renamed the copy.
+  for (const name of ["A_HOME", "B_HOME"]) {
+    await Deno.remove(world.path(`${ROOT}/.${name}.synced`));
+    await Deno.remove(world.path(`${ROOT}/${name}`), { recursive: true });
+  }
+  using lock = await Deno.open(world.path(`${ROOT}/.A_HOME.lock`), { write: true });
+  await lock.lock(true);
+  const before = await namesIn(world);
+  assert.ok(before.includes(".B_HOME.manifest"));
+  assert.equal((await world.run(["clean", "--dry-run"])).code, 0);
+  assert.deepEqual(await namesIn(world), before);
+  const run = await world.run(["clean", "--yes"]);
+  assert.equal(run.code, 0, run.stderr);
+  assert.deepEqual(await namesIn(world), before.filter((name) => name.startsWith(".A_HOME")));
+});
+
 Deno.test("lock files that are never pushed do not keep the target of a variable that is gone", async () => {
   await using world = await stagedWorld();
   await world.writeTree(`${ROOT}/B_HOME`, { ".locks/a.lock": "" });

@@ -22,14 +22,14 @@ mount --move "$d" /dev
 exec "$@"`;
 
 testWithApptainer("on a node with an NVIDIA GPU the container gets its devices and the driver's programs", async () => {
-  await using place = await makeContainerWorld();
-  const { world } = place;
-  await world.exec("python3", ["-m", "venv", "--without-pip", world.path("home/venvs/env")], place);
-  assert.equal((await world.run(["venv", "pack", "env"], place)).code, 0);
+  await using containerWorld = await makeContainerWorld();
+  const { world } = containerWorld;
+  await world.exec("python3", ["-m", "venv", "--without-pip", world.path("home/venvs/env")], containerWorld);
+  assert.equal((await world.run(["venv", "pack", "env"], containerWorld)).code, 0);
   await world.fakeProgram("nvidia-smi", "#!/bin/sh\necho driver; ls /dev/nvidia*\n");
   const { uid, gid } = await Deno.stat(world.home);
   const user = ["setpriv", `--reuid=${uid}`, `--regid=${gid}`, "--clear-groups", "--"];
-  const variables = Object.entries({ ...world.env, ...place.env }).map(([name, value]) => `${name}=${value}`);
+  const variables = Object.entries({ ...world.env, ...containerWorld.env }).map(([name, value]) => `${name}=${value}`);
   const command = ["env", "-i", ...variables, world.executable, "apptainer", "exec", "env", "nvidia-smi"];
   const { stdout, stderr } = await new Deno.Command("unshare", {
     args: ["-m", "sh", "-c", WITH_GPU, "sh", `${world.root}/dev`, ...user, ...command],

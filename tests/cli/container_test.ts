@@ -9,8 +9,8 @@ testWithApptainer(
   "an environment becomes an image that runs, is built again after a change, and can be pruned",
   async () => {
     await using index = servePackages([{ name: "alpha", version: "1.0" }, { name: "beta", version: "2.0" }]);
-    await using place = await makeContainerWorld();
-    const { world, env } = place;
+    await using containerWorld = await makeContainerWorld();
+    const { world, env } = containerWorld;
     // With a strict umask the files must still be readable in the container.
     const ef = async (...args: string[]) => {
       const run = await world.exec("sh", ["-c", 'umask 077; exec euler-files "$@"', "sh", ...args], {
@@ -69,20 +69,20 @@ testWithApptainer(
 );
 
 testWithApptainer("a failing %post leaves no image, and its output is shown", async () => {
-  await using place = await makeContainerWorld();
-  const { world, env } = place;
+  await using containerWorld = await makeContainerWorld();
+  const { world, env } = containerWorld;
   await world.exec("python3", ["-m", "venv", "--without-pip", world.path("home/venvs/env")], { env });
   await world.run(["config", "set", "apptainer.container_venv_path", "/proc/venv"]);
   const run = await world.run(["apptainer", "build", "env"], { env, timeoutSeconds: 120 });
   assert.equal(run.code, 1);
   assert.match(run.stderr, /mkdir: cannot create directory/);
-  assert.deepEqual(await namesIn(world.path("home/sif")), [".env.lock"]);
+  assert.deepEqual(await namesIn(world.path("home/sif")), []);
   assert.deepEqual(await namesIn(world.path("tmp")), []);
 });
 
 testWithApptainer("a base image without the environment's Python is found before the build", async () => {
-  await using place = await makeContainerWorld();
-  const { world, env } = place;
+  await using containerWorld = await makeContainerWorld();
+  const { world, env } = containerWorld;
   await world.writeTree("home/venvs/env", { "pyvenv.cfg": "version = 3.7.1\n", "bin/activate": "" });
   const run = await world.run(["apptainer", "build", "env"], { env });
   assert.equal(run.code, 2);
@@ -90,20 +90,20 @@ testWithApptainer("a base image without the environment's Python is found before
 });
 
 testWithApptainer("Ctrl-C during a real build leaves nothing behind", async () => {
-  await using place = await makeContainerWorld();
-  const { world, env } = place;
+  await using containerWorld = await makeContainerWorld();
+  const { world, env } = containerWorld;
   await world.exec("python3", ["-m", "venv", "--without-pip", world.path("home/venvs/env")], { env });
   await using build = world.start(["apptainer", "build", "env"], { env });
   await build.seen("Extracting local image");
   build.kill("SIGINT");
   assert.equal((await build.ended).code, 130);
-  assert.deepEqual(await namesIn(world.path("home/sif")), [".env.lock"]);
+  assert.deepEqual(await namesIn(world.path("home/sif")), []);
   assert.deepEqual(await namesIn(world.path("tmp")), []);
 });
 
 testWithApptainer("the build after a real build that was killed with -9 removes what that left", async () => {
-  await using place = await makeContainerWorld();
-  const { world, env } = place;
+  await using containerWorld = await makeContainerWorld();
+  const { world, env } = containerWorld;
   await world.exec("python3", ["-m", "venv", "--without-pip", world.path("home/venvs/env")], { env });
   await using build = world.start(["apptainer", "build", "env"], { env });
   await build.seen("Extracting local image");

@@ -90,17 +90,17 @@ const ON_DEAD: Readonly<Record<string, readonly (readonly string[])[]>> = {
   tmp: [["sync", "--engine", "rsync"]],
 };
 
-for (const [place, commands] of Object.entries(ON_DEAD)) {
+for (const [which, commands] of Object.entries(ON_DEAD)) {
   // When it runs from source, Deno itself reads ~/.npmrc first.
-  const register = place === "home" ? testExecutable : testNeeding;
+  const register = which === "home" ? testExecutable : testNeeding;
   register(
     ["ntfs-3g", "mkntfs", "mount", "rsync"],
-    `with the ${place} on a dead server, each command ends after its deadline and names the path`,
+    `with the ${which} on a dead server, each command ends after its deadline and names the path`,
     async () => {
       await using world = await makeWorld();
       const dead = world.path("home/dead");
       await using mount = await mountAt(world, "home/dead");
-      const at = (name: string, path: string) => name === place ? `${dead}/${name}` : world.path(path);
+      const at = (name: string, path: string) => name === which ? `${dead}/${name}` : world.path(path);
       const env = {
         ...DEADLINE,
         HOME: at("home", "home"),
@@ -114,7 +114,7 @@ for (const [place, commands] of Object.entries(ON_DEAD)) {
       await Deno.writeTextFile(`${source}/model.bin`, "weights");
       const config = { version: 1, scratch_base: "$SCRATCH", vars: { HF_HOME: { source } } };
       await Deno.writeTextFile(`${env.HOME}/.euler-files.json`, JSON.stringify(config), { mode: 0o600 });
-      if (place !== "tmp") {
+      if (which !== "tmp") {
         const synced = await world.run(["sync"], { env, cwd: "/" });
         assert.equal(synced.code, 0, synced.stderr);
       }

@@ -104,7 +104,7 @@ for (const { shell, sync, status } of WAYS) {
   );
 }
 
-const ONE_WAY_EACH = WAYS.filter(({ shell }, place) => WAYS.findIndex((way) => way.shell === shell) === place);
+const ONE_WAY_EACH = WAYS.filter(({ shell }, index) => WAYS.findIndex((way) => way.shell === shell) === index);
 
 for (const { shell, init, status } of ONE_WAY_EACH) {
   testNeeding(

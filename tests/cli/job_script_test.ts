@@ -52,10 +52,10 @@ testNeeding(
       const { state, code } = await cluster.ended(job);
       const output = await cluster.output(job);
       assert.equal(`${state} ${code}`, index === 1 ? "FAILED 3" : "COMPLETED 0", output);
-      const place = options.includes("node") ? `${world.root}/slurm/disk/job.${job}/` : world.scratch;
+      const root = options.includes("node") ? `${world.root}/slurm/disk/job.${job}/` : world.scratch;
       const nodes = [...output.matchAll(/^on (n\d) in (.*)$/gm)];
       assert.equal(nodes.length, options.includes("2") ? 2 : 1, output);
-      for (const [, , target] of nodes) assert.ok(target!.startsWith(place), output);
+      for (const [, , target] of nodes) assert.ok(target!.startsWith(root), output);
     }
     const pushed = Object.keys(await readTree(world.path("home/hf"))).sort();
     // Any job that pushes also pushes what the first job left on scratch.

@@ -1,5 +1,5 @@
 // Jobs of a plain user on four nodes of a real Slurm that use the disks of their nodes, whose paths have the name of the node: one
-// copy for all tasks of a node, changes of all nodes to one file, a requeue in the middle of a push, and a node that dies.
+// copy for all tasks of a node, changes of all nodes to one file, pushes that are cut off, and nodes that hang or die.
 import assert from "node:assert/strict";
 import { testNeeding } from "../support/needs.ts";
 import { SLURM_PROGRAMS, startCluster } from "../support/slurm.ts";

@@ -151,8 +151,8 @@ Deno.test("push --from node pushes what changed on the node to scratch and to th
   const run = await world.run(["push", "--from", "node", "--json"]);
   assert.equal(run.code, 0, run.stderr);
   assert.deepEqual(statuses(run.json()), ["HF_HOME node pushed", "HF_HOME scratch pushed"]);
-  for (const place of [SCRATCH, SOURCE]) {
-    assert.deepEqual(await readTree(world.path(place)), { "hub/a": "a1", "hub/new": "n", "top": "t1" });
+  for (const side of [SCRATCH, SOURCE]) {
+    assert.deepEqual(await readTree(world.path(side)), { "hub/a": "a1", "hub/new": "n", "top": "t1" });
   }
 });
 

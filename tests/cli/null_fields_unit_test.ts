@@ -3,7 +3,8 @@
 import assert from "node:assert/strict";
 import { loadCatalogue } from "../../src/cli/app.ts";
 import { buildRequest, fieldsFromJson } from "../../src/cli/request.ts";
-import { type Fields, jsonNames, takesNull } from "../../src/contract/fields.ts";
+import { type Fields, isUnsetByNull, jsonNames } from "../../src/contract/fields.ts";
+import type { CliError } from "../../src/errors/errors.ts";
 import { inputSchema } from "../../src/schema/input_schema.ts";
 import fc from "../support/fast_check.ts";
 import { validator } from "../support/json_schema.ts";
@@ -11,7 +12,7 @@ import { validator } from "../support/json_schema.ts";
 const { commands } = await loadCatalogue();
 
 for (const command of commands) {
-  const optional = Object.entries(command.fields as Fields).filter(([, field]) => !takesNull(field));
+  const optional = Object.entries(command.fields as Fields).filter(([, field]) => isUnsetByNull(field));
 
   Deno.test(`${command.name}: null for any field is the same as none`, () => {
     const isValid = validator(inputSchema(command));
@@ -47,3 +48,19 @@ Deno.test("a null for a required field is a missing one, and null in a list stay
     /Invalid value for "vars\[0\]": expected a text, got null/,
   );
 });
+
+for (const [name, field] of [["clean", "vars"], ["resolve", "paths"], ["apptainer prune", "mode"]] as const) {
+  Deno.test(`${name}: null for "${field}" is an error, since without it everything is meant`, () => {
+    const command = commands.find((one) => one.name === name)!;
+    const isValid = validator(inputSchema(command));
+    for (const nothing of field === "mode" ? [null] : [null, []]) {
+      assert.throws(
+        () => fieldsFromJson(command, { [field]: nothing }),
+        (error: CliError) =>
+          error.message.startsWith(`Invalid value for "${field}"`) && /leave .* out/.test(error.hint!),
+      );
+      assert.ok(!isValid({ [field]: nothing }));
+    }
+    assert.deepEqual(buildRequest(command, fieldsFromJson(command, {}), {}), buildRequest(command, {}, {}));
+  });
+}

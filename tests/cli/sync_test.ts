@@ -384,9 +384,9 @@ Deno.test("without rsync everything works; --engine rsync says what is missing",
 async function pathWithout(world: World, missing: string): Promise<string> {
   const directory = world.path("tmp/programs");
   await Deno.mkdir(directory);
-  for (const place of ["/bin", "/usr/bin"]) {
-    for await (const { name } of Deno.readDir(place)) {
-      if (name !== missing) await Deno.symlink(`${place}/${name}`, `${directory}/${name}`).catch(() => {});
+  for (const programs of ["/bin", "/usr/bin"]) {
+    for await (const { name } of Deno.readDir(programs)) {
+      if (name !== missing) await Deno.symlink(`${programs}/${name}`, `${directory}/${name}`).catch(() => {});
     }
   }
   return directory;

@@ -33,13 +33,13 @@ const TEXTS: Readonly<Record<string, { readonly text: string; readonly says: Reg
 
 for (const [name, { text, says }] of Object.entries(TEXTS)) {
   Deno.test(`a configuration of ${name} is refused`, async () => {
-    await using place = await temporaryDirectory("in memory");
-    const file = `${place.path}/config.json`;
+    await using directory = await temporaryDirectory("in memory");
+    const file = `${directory.path}/config.json`;
     await Deno.writeTextFile(file, text, { mode: 0o600 });
     for (const command of [["status"], ["config", "set", "parallel_jobs", "2"], ["config", "validate"]]) {
       const { code, stdout, stderr } = await runInProcess([...command, "--config", file], {
-        cwd: place.path,
-        env: { HOME: place.path, SCRATCH: place.path },
+        cwd: directory.path,
+        env: { HOME: directory.path, SCRATCH: directory.path },
         userId: Deno.uid()!,
       });
       assert.equal(code, 2, stderr.slice(0, 2000));

@@ -14,8 +14,8 @@ async function makeUvWorld(): Promise<{ world: World; env: Record<string, string
 
 testWithUv("install makes an environment, adds to it later and says how to use it", async () => {
   await using index = servePackages([{ name: "alpha", version: "1.0" }, { name: "beta", version: "2.0" }]);
-  await using place = await makeUvWorld();
-  const { world, env } = place;
+  await using uvWorld = await makeUvWorld();
+  const { world, env } = uvWorld;
   const first = await world.run(["venv", "install", "env", "alpha", "--index-url", index.url, "--json"], { env });
   assert.equal(first.code, 0, first.stdout);
   assert.deepEqual([first.json().created, first.json().commands.length], [true, 2]);
@@ -31,8 +31,8 @@ testWithUv("install makes an environment, adds to it later and says how to use i
 });
 
 testWithUv("two small packages from the registry are installed and listed", async () => {
-  await using place = await makeUvWorld();
-  const { world, env } = place;
+  await using uvWorld = await makeUvWorld();
+  const { world, env } = uvWorld;
   await world.writeTree("home", { "requirements.txt": "# two\nidna\n" });
   const run = await world.run(["venv", "install", "env", "wheel", "-r", "requirements.txt"], { env });
   assert.equal(run.code, 0, run.stderr);
@@ -43,8 +43,8 @@ testWithUv("two small packages from the registry are installed and listed", asyn
 
 testWithUv("a PyTorch build is installed from its index, and other packages still from the usual one", async () => {
   await using index = servePackages([{ name: "alpha", version: "1.0" }]);
-  await using place = await makeUvWorld();
-  const { world, env } = place;
+  await using uvWorld = await makeUvWorld();
+  const { world, env } = uvWorld;
   const args = ["venv", "install", "env", "torch==2.4.0+cu121", "torchvision==0.19.0+cu121", "alpha"];
   const plan = (await world.run([...args, "--dry-run", "--json"], { env })).json();
   assert.deepEqual(plan.extra_index_urls, ["https://download.pytorch.org/whl/cu121"]);
@@ -70,8 +70,8 @@ testWithUv("a PyTorch build is installed from its index, and other packages stil
 });
 
 testWithUv("a dry run prints the commands, quoted, and makes nothing", async () => {
-  await using place = await makeUvWorld();
-  const { world, env } = place;
+  await using uvWorld = await makeUvWorld();
+  const { world, env } = uvWorld;
   const run = await world.run(["venv", "install", "env", "alpha<2", "--python", "3.11", "--dry-run"], { env });
   assert.equal(run.code, 0);
   const uv = world.path("bin/uv");
@@ -82,8 +82,8 @@ testWithUv("a dry run prints the commands, quoted, and makes nothing", async () 
 
 testWithUv("if uv fails, its messages are shown once, and the exit code is 1", async () => {
   await using index = servePackages([]);
-  await using place = await makeUvWorld();
-  const { world, env } = place;
+  await using uvWorld = await makeUvWorld();
+  const { world, env } = uvWorld;
   const args = ["venv", "install", "env", "no-such-package", "--index-url", index.url];
   const run = await world.run(args, { env });
   assert.equal(run.code, 1);
@@ -96,8 +96,8 @@ testWithUv("if uv fails, its messages are shown once, and the exit code is 1", a
 
 testWithUv("another Python version for an existing environment is an error, not ignored", async () => {
   await using index = servePackages([{ name: "alpha", version: "1.0" }]);
-  await using place = await makeUvWorld();
-  const { world, env } = place;
+  await using uvWorld = await makeUvWorld();
+  const { world, env } = uvWorld;
   await world.run(["venv", "install", "env", "alpha", "--index-url", index.url], { env });
   const run = await world.run(["venv", "install", "env", "alpha", "--python", "3.6"], { env });
   assert.equal(run.code, 2);
@@ -106,8 +106,8 @@ testWithUv("another Python version for an existing environment is an error, not 
 
 testWithUv("an environment is finished whose uv was killed while it made it", async () => {
   await using index = servePackages([{ name: "alpha", version: "1.0" }]);
-  await using place = await makeUvWorld();
-  const { world, env } = place;
+  await using uvWorld = await makeUvWorld();
+  const { world, env } = uvWorld;
   await world.writeTree("home/venvs/env", { "bin/activate": "", "CACHEDIR.TAG": "" });
   const run = await world.run(["venv", "install", "env", "alpha", "--index-url", index.url], { env });
   assert.equal(run.code, 0, run.stderr);
@@ -169,8 +169,8 @@ testUnless(
   "a cache on another file system is reported once, and uv does not warn of it",
   async () => {
     await using index = servePackages([{ name: "alpha", version: "1.0" }]);
-    await using place = await makeUvWorld();
-    const { world, env } = place;
+    await using uvWorld = await makeUvWorld();
+    const { world, env } = uvWorld;
     const cache = world.path("home/cache");
     await Deno.mkdir(cache);
     await new Deno.Command("mount", { args: ["-t", "tmpfs", "tmpfs", cache] }).output();
@@ -190,8 +190,8 @@ testWithUv(
   "an environment that a full disk left without its pyvenv.cfg is not taken for one, and the next run makes it",
   async () => {
     await using index = servePackages([{ name: "alpha", version: "1.0" }]);
-    await using place = await makeUvWorld();
-    const { world, env } = place;
+    await using uvWorld = await makeUvWorld();
+    const { world, env } = uvWorld;
     await world.fakeProgram(
       "uv",
       `#!/bin/sh\n"${UV}" "$@" || exit\n[ "$1" != venv ] || : >"$VENV_DIR/env/pyvenv.cfg"\n`,

@@ -2,14 +2,14 @@
 import assert from "node:assert/strict";
 import { namesIn, venvTree } from "../support/image_world.ts";
 import { testWithUv } from "../support/uv.ts";
-import { makePlace } from "../support/venv_world.ts";
+import { makeVenvWorld } from "../support/venv_world.ts";
 
 testWithUv(
   "migrate makes the same environment in another directory, and its programs name that directory",
   async () => {
-    await using place = await makePlace();
-    const { world } = place;
-    const run = await place.run("venv", "migrate", "venvs/a", "work/a", "--delete-source", "--json");
+    await using venvWorld = await makeVenvWorld();
+    const { world } = venvWorld;
+    const run = await venvWorld.run("venv", "migrate", "venvs/a", "work/a", "--delete-source", "--json");
     const document = run.json();
     assert.deepEqual([run.code, document.status, document.verification.status, document.deleted_source], [
       0,
@@ -25,27 +25,27 @@ testWithUv(
 );
 
 testWithUv("a dry run of migrate prints the commands and makes no part of the environment", async () => {
-  await using place = await makePlace();
-  const run = await place.run("venv", "migrate", "venvs/a", "work/a", "--dry-run", "--json");
+  await using venvWorld = await makeVenvWorld();
+  const run = await venvWorld.run("venv", "migrate", "venvs/a", "work/a", "--dry-run", "--json");
   assert.equal(run.json().status, "dry-run");
   assert.ok(!run.stdout.includes("secret"));
-  assert.deepEqual(await namesIn(place.world.path("home/work")), []);
+  assert.deepEqual(await namesIn(venvWorld.world.path("home/work")), []);
 });
 
 testWithUv(
   "a Jupyter kernel that names a moved environment is reported, with the command that corrects it",
   async () => {
-    await using place = await makePlace(["a"]);
-    const { world } = place;
+    await using venvWorld = await makeVenvWorld(["a"]);
+    const { world } = venvWorld;
     const python = world.path("home/venvs/a/bin/python");
     await world.writeTree("home/.local/share/jupyter/kernels/ml", {
       "kernel.json": JSON.stringify({ argv: [python, "-m", "ipykernel_launcher"], display_name: "My ML" }),
     });
     const again = (to: string) => `home/${to}/bin/python -m ipykernel install --user --name ml --display-name 'My ML'`;
-    const migrated = (await place.run("venv", "migrate", "venvs/a", "work/a", "--json")).json();
+    const migrated = (await venvWorld.run("venv", "migrate", "venvs/a", "work/a", "--json")).json();
     assert.ok(migrated.warnings.join("\n").includes(again("work/a")), migrated.warnings.join("\n"));
     await Deno.rename(world.path("home/venvs/a"), world.path("home/venvs/moved"));
-    const fixed = (await place.run("apptainer", "fixup", "--json")).json();
+    const fixed = (await venvWorld.run("apptainer", "fixup", "--json")).json();
     assert.ok(fixed.results[0].warnings.join("\n").includes(again("venvs/moved")), JSON.stringify(fixed));
   },
 );
@@ -53,11 +53,11 @@ testWithUv(
 testWithUv(
   "migrate uses the Python that the source was made from, and keeps its access to the system's packages",
   async () => {
-    await using place = await makePlace(["a"]);
-    const { world } = place;
+    await using venvWorld = await makeVenvWorld(["a"]);
+    const { world } = venvWorld;
     const cfg = world.path("home/venvs/a/pyvenv.cfg");
     await Deno.writeTextFile(cfg, (await Deno.readTextFile(cfg)).replace("packages = false", "packages = true"));
-    const document = (await place.run("venv", "migrate", "venvs/a", "work/a", "--json")).json();
+    const document = (await venvWorld.run("venv", "migrate", "venvs/a", "work/a", "--json")).json();
     assert.match(document.python_version_candidates[0], /^\/usr\/bin\/python3/);
     assert.equal(document.python_version_used, document.python_version_candidates[0]);
     assert.match(await Deno.readTextFile(world.path("home/work/a/pyvenv.cfg")), /include-system-site-packages = true/);
@@ -67,47 +67,55 @@ testWithUv(
 testWithUv(
   "source and target inside one another are refused, and so is a target that is not an environment",
   async () => {
-    await using place = await makePlace();
-    const { world } = place;
+    await using venvWorld = await makeVenvWorld();
+    const { world } = venvWorld;
     for (
       const [source, target] of [["venvs/a", "venvs/a/inner"], ["venvs/a", "venvs"], ["venvs/a", "venvs/a"]] as const
     ) {
-      const run = await place.run("venv", "migrate", source, target, "--delete-source", "--overwrite-target", "--json");
+      const run = await venvWorld.run(
+        "venv",
+        "migrate",
+        source,
+        target,
+        "--delete-source",
+        "--overwrite-target",
+        "--json",
+      );
       assert.deepEqual([run.code, run.json().ok], [2, false]);
     }
     await world.writeTree("home/data", { "thesis": "years" });
-    assert.equal((await place.run("venv", "migrate", "venvs/a", "data", "--overwrite-target")).code, 1);
+    assert.equal((await venvWorld.run("venv", "migrate", "venvs/a", "data", "--overwrite-target")).code, 1);
     assert.equal(await Deno.readTextFile(world.path("home/data/thesis")), "years");
     assert.ok((await namesIn(world.path("home/venvs"))).includes("a"));
   },
 );
 
 testWithUv("the environment that is to be replaced stays until the new one works", async () => {
-  await using place = await makePlace();
-  const { world } = place;
+  await using venvWorld = await makeVenvWorld();
+  const { world } = venvWorld;
   await world.writeTree("home/work/a", venvTree(world.path("home/work/a")));
   const fails =
     '#!/bin/sh\nif [ "$2" = install ]; then echo broken >&2; exit 1; fi\nexec "$(dirname "$0")/../bin/uv" "$@"\n';
   await world.fakeProgram("uv", fails);
-  const run = await place.run("venv", "migrate", "venvs/a", "work/a", "--overwrite-target");
+  const run = await venvWorld.run("venv", "migrate", "venvs/a", "work/a", "--overwrite-target");
   assert.equal(run.code, 1);
   assert.match(run.stderr, /broken/);
   assert.equal(await Deno.readTextFile(world.path("home/work/a/lib/python3.11/site-packages/tool.py")), "x = 1\n");
   assert.deepEqual((await namesIn(world.path("home/work"))).filter((name) => name !== ".a.lock"), ["a"]);
   await Deno.remove(world.path("fakes/uv"));
-  assert.equal((await place.run("venv", "migrate", "venvs/a", "work/a", "--overwrite-target")).code, 0);
+  assert.equal((await venvWorld.run("venv", "migrate", "venvs/a", "work/a", "--overwrite-target")).code, 0);
   assert.equal((await world.exec(world.path("home/work/a/bin/alpha"), [])).stdout, "alpha 1.0\n");
 });
 
 testWithUv("a run that was killed between its renames is completed by the next", async () => {
-  await using place = await makePlace();
-  const { world } = place;
+  await using venvWorld = await makeVenvWorld();
+  const { world } = venvWorld;
   await world.writeTree("home/work/.a.old", venvTree(world.path("home/work/a")));
   await world.writeTree("home/work/.a.new", { "half": "" });
-  const refused = await place.run("venv", "migrate", "venvs/a", "work/a");
+  const refused = await venvWorld.run("venv", "migrate", "venvs/a", "work/a");
   assert.equal(refused.code, 1);
   assert.equal(await Deno.readTextFile(world.path("home/work/a/lib/python3.11/site-packages/tool.py")), "x = 1\n");
-  const replaced = await place.run("venv", "migrate", "venvs/a", "work/a", "--overwrite-target");
+  const replaced = await venvWorld.run("venv", "migrate", "venvs/a", "work/a", "--overwrite-target");
   assert.equal(replaced.code, 0, replaced.stderr);
   assert.deepEqual((await namesIn(world.path("home/work"))).filter((name) => name !== ".a.lock"), ["a"]);
 });
@@ -115,12 +123,12 @@ testWithUv("a run that was killed between its renames is completed by the next",
 testWithUv(
   "migrate-store moves all environments, copies the cache, saves the new directories and removes only what it moved",
   async () => {
-    await using place = await makePlace();
-    const { world } = place;
+    await using venvWorld = await makeVenvWorld();
+    const { world } = venvWorld;
     await world.writeConfig({ apptainer: { venv_base: "~/venvs" }, uv_cache_dir: "~/uv" });
     await world.writeTree("home/uv", { "CACHEDIR.TAG": "" });
     await world.writeTree("home/venvs", { "notes.txt": "mine", "data/x": "mine too", "project/.venv/pyvenv.cfg": "" });
-    const run = await place.run(
+    const run = await venvWorld.run(
       ...[
         "venv",
         "migrate-store",
@@ -134,7 +142,7 @@ testWithUv(
     );
     const document = run.json();
     assert.deepEqual([run.code, document.status, document.cache_copy.status], [0, "migrated", "copied"], run.stdout);
-    const { config } = (await place.run("config", "show", "--json")).json();
+    const { config } = (await venvWorld.run("config", "show", "--json")).json();
     assert.deepEqual([config.apptainer.venv_base, config.uv_cache_dir], [
       `${world.home}/work/venvs`,
       `${world.home}/work/uv`,
@@ -148,23 +156,23 @@ testWithUv(
 );
 
 testWithUv("migrate-store without a section `apptainer` saves the new base, and takes uv's default cache", async () => {
-  await using place = await makePlace(["a"]);
-  const { world } = place;
+  await using venvWorld = await makeVenvWorld(["a"]);
+  const { world } = venvWorld;
   await world.writeConfig({});
   await world.writeTree("home/.cache/uv", { "CACHEDIR.TAG": "" });
-  const run = await place.run(...["venv", "migrate-store", ...TO_WORK]);
+  const run = await venvWorld.run(...["venv", "migrate-store", ...TO_WORK]);
   const document = run.json();
   assert.deepEqual([run.code, document.old_uv_cache_dir, document.cache_copy.status], [
     0,
     `${world.home}/.cache/uv`,
     "copied",
   ], run.stdout);
-  const { config } = (await place.run("config", "show", "--json")).json();
+  const { config } = (await venvWorld.run("config", "show", "--json")).json();
   assert.deepEqual(config.migrations.map((one: { old_path: string }) => one.old_path), [
     `${world.home}/.cache/uv`,
     `${world.home}/venvs`,
   ]);
-  const listed = (await place.run("venv", "list", "--json")).json();
+  const listed = (await venvWorld.run("venv", "list", "--json")).json();
   assert.deepEqual(listed.environments.map((one: { name: string }) => one.name), ["a"]);
   assert.deepEqual(
     await namesIn(world.path("home")).then((names) => names.filter((name) => name.endsWith(".lock"))),
@@ -174,29 +182,29 @@ testWithUv("migrate-store without a section `apptainer` saves the new base, and 
 });
 
 testWithUv("moving some of the environments keeps the others, and the base in the configuration", async () => {
-  await using place = await makePlace();
-  const { world } = place;
+  await using venvWorld = await makeVenvWorld();
+  const { world } = venvWorld;
   await world.writeConfig({ apptainer: { venv_base: "~/venvs" } });
   const to = ["--new-venv-base", "work/venvs", "--new-uv-cache-dir", "work/uv"];
-  const run = await place.run("venv", "migrate-store", ...to, "--env", "a", "--delete-old", "--json");
+  const run = await venvWorld.run("venv", "migrate-store", ...to, "--env", "a", "--delete-old", "--json");
   assert.equal(run.code, 0, run.stdout);
   assert.match(run.json().warnings.join(), /b stayed in/);
-  assert.equal((await place.run("config", "show", "--json")).json().config.apptainer.venv_base, "~/venvs");
+  assert.equal((await venvWorld.run("config", "show", "--json")).json().config.apptainer.venv_base, "~/venvs");
   assert.deepEqual((await namesIn(world.path("home/venvs"))).filter((name) => !name.endsWith(".lock")), ["b"]);
 });
 
 testWithUv("new directories inside the old ones are refused", async () => {
-  await using place = await makePlace();
+  await using venvWorld = await makeVenvWorld();
   const to = ["--new-venv-base", "venvs/new", "--new-uv-cache-dir", "work/uv"];
-  const run = await place.run("venv", "migrate-store", ...to, "--delete-old", "--json");
+  const run = await venvWorld.run("venv", "migrate-store", ...to, "--delete-old", "--json");
   assert.deepEqual([run.code, run.json().error.kind], [2, "usage"]);
 });
 
 testWithUv(
   "with --continue-on-error a failing uv does not stop the run; the reason is shown, and nothing is removed or saved",
   async () => {
-    await using place = await makePlace();
-    const { world } = place;
+    await using venvWorld = await makeVenvWorld();
+    const { world } = venvWorld;
     await world.writeConfig({ apptainer: { venv_base: "~/venvs" } });
     const fails = `#!/bin/sh
 case "$*" in *install*/.a.requirements.txt*) echo "no wheel for alpha" >&2; exit 1 ;; esac
@@ -204,12 +212,12 @@ exec "$(dirname "$0")/../bin/uv" "$@"
 `;
     await world.fakeProgram("uv", fails);
     const to = ["--new-venv-base", "work/venvs", "--new-uv-cache-dir", "work/uv"];
-    const run = await place.run("venv", "migrate-store", ...to, "--continue-on-error", "--delete-old", "--json");
+    const run = await venvWorld.run("venv", "migrate-store", ...to, "--continue-on-error", "--delete-old", "--json");
     const document = run.json();
     assert.deepEqual([run.code, document.status, document.deleted_old], [1, "partial", false]);
     assert.ok(document.errors.includes("a: no wheel for alpha"), document.errors.join("\n"));
     assert.deepEqual((await namesIn(world.path("home/venvs"))).filter((name) => !name.endsWith(".lock")), ["a", "b"]);
-    assert.equal((await place.run("config", "show", "--json")).json().config.apptainer.venv_base, "~/venvs");
+    assert.equal((await venvWorld.run("config", "show", "--json")).json().config.apptainer.venv_base, "~/venvs");
   },
 );
 
@@ -226,43 +234,46 @@ const KILLED: Readonly<Record<string, readonly (readonly string[])[]>> = {
 
 for (const [moment, commands] of Object.entries(KILLED)) {
   testWithUv(`migrate-store completes a run that was killed ${moment}`, async () => {
-    await using place = await makePlace();
-    const { world } = place;
+    await using venvWorld = await makeVenvWorld();
+    const { world } = venvWorld;
     await world.writeConfig({ apptainer: { venv_base: "~/venvs" }, uv_cache_dir: "~/uv" });
     await world.writeTree("home/uv", { "CACHEDIR.TAG": "" });
-    for (const command of commands) assert.equal((await place.run(...command)).code, 0);
-    const run = await place.run("venv", "migrate-store", ...TO_WORK);
+    for (const command of commands) assert.equal((await venvWorld.run(...command)).code, 0);
+    const run = await venvWorld.run("venv", "migrate-store", ...TO_WORK);
     const document = run.json();
     assert.deepEqual([run.code, document.status, document.deleted_old], [0, "migrated", true], run.stdout + run.stderr);
     for (const name of ["a", "b"]) {
       const program = world.path(`home/work/venvs/${name}/bin/alpha`);
       assert.equal((await world.exec(program, [])).stdout, "alpha 1.0\n");
     }
-    const { config } = (await place.run("config", "show", "--json")).json();
+    const { config } = (await venvWorld.run("config", "show", "--json")).json();
     assert.deepEqual(config.migrations.map((one: { field_name: string }) => one.field_name).toSorted(), [
       "uv_cache_dir",
       "venv_base",
     ]);
     assert.deepEqual((await namesIn(world.path("home/venvs"))).filter((name) => !name.endsWith(".lock")), []);
     assert.deepEqual(await namesIn(world.path("home/uv")), []);
-    assert.equal((await place.run("venv", "migrate-store", ...TO_WORK)).code, 0);
+    assert.equal((await venvWorld.run("venv", "migrate-store", ...TO_WORK)).code, 0);
   });
 }
 
 testWithUv(
   "an environment with other packages at the target is refused, one with the same packages is kept",
   async () => {
-    await using place = await makePlace();
-    const { world } = place;
-    assert.equal((await place.run("venv", "migrate", "venvs/a", "work/a")).code, 0);
-    const again = await place.run("venv", "migrate", "venvs/a", "work/a", "--delete-source", "--json");
+    await using venvWorld = await makeVenvWorld();
+    const { world } = venvWorld;
+    assert.equal((await venvWorld.run("venv", "migrate", "venvs/a", "work/a")).code, 0);
+    // A run that was killed at that moment left its list.
+    await world.writeTree("home/work", { ".a.requirements.txt": "alpha==1.0\n" });
+    const again = await venvWorld.run("venv", "migrate", "venvs/a", "work/a", "--delete-source", "--json");
     assert.deepEqual([again.code, again.json().deleted_source], [0, true], again.stdout);
+    assert.ok(!(await namesIn(world.path("home/work"))).includes(".a.requirements.txt"));
     assert.equal((await world.exec(world.path("home/work/a/bin/alpha"), [])).stdout, "alpha 1.0\n");
     const uninstalled = await world.exec(world.path("bin/uv"), [
       ...["pip", "uninstall", "--python", world.path("home/work/a"), "alpha"],
     ]);
     assert.equal(uninstalled.code, 0, uninstalled.stderr);
-    const refused = await place.run("venv", "migrate", "venvs/b", "work/a", "--delete-source");
+    const refused = await venvWorld.run("venv", "migrate", "venvs/b", "work/a", "--delete-source");
     assert.equal(refused.code, 1);
     assert.match(refused.stderr, /an environment with other packages already/);
   },

@@ -59,8 +59,8 @@ testNeeding(
 );
 
 testWithApptainer("the environment of a pixi project runs from its pack in a real container", async () => {
-  await using place = await makeContainerWorld();
-  const { world, env } = place;
+  await using containerWorld = await makeContainerWorld();
+  const { world, env } = containerWorld;
   await makePrefix(world, "home/project/.pixi/envs/default");
   const packed = await world.run(["venv", "pack", "project", "--prefix", "~/project"], { env });
   assert.equal(packed.code, 0, packed.stderr);

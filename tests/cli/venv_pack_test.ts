@@ -66,8 +66,8 @@ testNeeding(
 );
 
 testWithApptainer("a program runs with a pack in the base image, at the environment's own path", async () => {
-  await using place = await makeContainerWorld();
-  const { world, env } = place;
+  await using containerWorld = await makeContainerWorld();
+  const { world, env } = containerWorld;
   await world.exec("python3", ["-m", "venv", "--without-pip", world.path("home/venvs/env")], { env });
   await world.writeTree("home/venvs/env", { [`${SITE}/mine.py`]: "x = 'packed'\n" });
   const packed = await world.run(PACK, { env });

@@ -123,8 +123,8 @@ testNeeding(["tmux"], "on a terminal, wrap asks for the image and proposes a dir
 });
 
 testWithApptainer("wrappers of a pack run its Python in a real container, also from inside of it", async () => {
-  await using place = await makeContainerWorld();
-  const { world, env } = place;
+  await using containerWorld = await makeContainerWorld();
+  const { world, env } = containerWorld;
   await world.exec("python3", ["-m", "venv", "--without-pip", world.path("home/venvs/env")], { env });
   assert.equal((await world.run(["venv", "pack", "env"], { env })).code, 0);
   const wrapped = await world.run(["venv", "wrap", "env", "--dir", "~/bin/env"], { env });

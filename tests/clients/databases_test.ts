@@ -49,8 +49,8 @@ async function answerOf(code: string, directory: string): Promise<string> {
 
 for (const engine of ["native", "rsync"] as const) {
   testUnless(REASON, `two pushes push all entries of a diskcache (${engine})`, async () => {
-    await using place = await temporaryDirectory();
-    const [home, scratch] = [`${place.path}/home`, `${place.path}/scratch`];
+    await using temporary = await temporaryDirectory();
+    const [home, scratch] = [`${temporary.path}/home`, `${temporary.path}/scratch`];
     await Deno.mkdir(home);
     const staged = await transferTree(requestFor(home, scratch, { engine }), testSystem());
     await using program = await startLineProgram(DISKCACHE_WRITER, [`${scratch}/cache`], findClientPython()!);
@@ -81,8 +81,8 @@ for (const engine of ["native", "rsync"] as const) {
     REASON,
     `what LMDB writes through mmap is staged, though the file's time stays the same (${engine})`,
     async () => {
-      await using place = await temporaryDirectory("in memory");
-      const [home, scratch] = [`${place.path}/home`, `${place.path}/scratch`];
+      await using temporary = await temporaryDirectory("in memory");
+      const [home, scratch] = [`${temporary.path}/home`, `${temporary.path}/scratch`];
       await Deno.mkdir(`${home}/env`, { recursive: true });
       await using program = await startLineProgram(LMDB_WRITER, [`${home}/env`], findClientPython()!);
       // After all its pages have been written to, they are writable in the map, and a write sets no new time.

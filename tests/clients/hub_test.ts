@@ -9,8 +9,8 @@ const LARGE_BYTES = 33 * 1024 * 1024;
 
 for (const intent of ["stage-update", "push"] as const) {
   testWithHub(`${intent}: huggingface_hub finds a complete revision at each step`, async () => {
-    await using place = await temporaryDirectory("in memory");
-    const [home, scratch] = [`${place.path}/home`, `${place.path}/scratch`];
+    await using directory = await temporaryDirectory("in memory");
+    const [home, scratch] = [`${directory.path}/home`, `${directory.path}/scratch`];
     for (const number of [1, 2]) addRevision(`${home}/hub`, { number, largeBytes: 1000 });
     addPreparation(`${home}/datasets/d`, { number: 1, largeBytes: 1000 });
     const { manifest } = await transferTree(requestFor(home, scratch), testSystem());

@@ -14,15 +14,15 @@ function modules(name: string, version: string): Record<string, string> {
 
 for (const intent of ["stage-update", "push"] as const) {
   testWithUv(`${intent}: uv installs whole packages offline at each step`, async () => {
-    await using place = await temporaryDirectory("in memory");
+    await using directory = await temporaryDirectory("in memory");
     const packages: { name: string; version: string; files: Record<string, string> }[] = [];
     const add = (name: string, version: string) => packages.push({ name, version, files: modules(name, version) });
     add("alpha", "1.0");
     add("beta", "1.0");
     await using first = servePackages(packages);
     const index = first.url;
-    const [home, scratch] = [`${place.path}/home`, `${place.path}/scratch`];
-    const common = { index, target: `${place.path}/installed` };
+    const [home, scratch] = [`${directory.path}/home`, `${directory.path}/scratch`];
+    const common = { index, target: `${directory.path}/installed` };
     await fillUvCache({ ...common, cache: home, packages: ["alpha", "beta"] });
     const { manifest } = await transferTree(requestFor(home, scratch), testSystem());
     const [from, to] = intent === "push" ? [scratch, home] : [home, scratch];

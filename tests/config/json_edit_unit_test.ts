@@ -110,13 +110,13 @@ function pathsOf(value: unknown): (string | number)[][] {
 function expected(value: unknown, path: readonly (string | number)[], wanted: unknown): unknown {
   const copy = structuredClone(value);
   // deno-lint-ignore no-explicit-any
-  let place: any = copy;
-  for (const part of path.slice(0, -1)) place = place[part] ??= {};
+  let parent: any = copy;
+  for (const part of path.slice(0, -1)) parent = parent[part] ??= {};
   const last = path.at(-1)!;
-  if (last === -1) place.push(wanted);
-  else if (wanted !== undefined) place[last] = wanted;
-  else if (Array.isArray(place)) place.splice(last as number, 1);
-  else delete place[last];
+  if (last === -1) parent.push(wanted);
+  else if (wanted !== undefined) parent[last] = wanted;
+  else if (Array.isArray(parent)) parent.splice(last as number, 1);
+  else delete parent[last];
   return copy;
 }
 

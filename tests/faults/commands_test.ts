@@ -52,8 +52,8 @@ const COMMANDS: Readonly<Record<string, Tried>> = {
 for (const [name, { argv, before, changes, stdout }] of Object.entries(COMMANDS)) {
   testNeeding(["python3"], `${name}: a fault at a call is reported, and the command can be run again`, async () => {
     await using judge = new Judge();
-    await using place = await temporaryDirectory("in memory");
-    const [root, template] = [`${place.path}/work`, `${place.path}/template`];
+    await using directory = await temporaryDirectory("in memory");
+    const [root, template] = [`${directory.path}/work`, `${directory.path}/template`];
     const run = async (words: readonly string[], hook: Hook) => {
       using calls = faultyCalls(hook, { threads: "none" });
       const ended = await runInProcess(words.map((word) => word.replace("ROOT", root)), {

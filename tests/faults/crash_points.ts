@@ -19,7 +19,7 @@ export interface CrashSample {
 }
 
 /** Where the commands run: `path` is made again for each point, `own` has the files of the test itself. */
-export interface CrashPlace {
+export interface CrashSetup {
   readonly path: string;
   readonly own: string;
   readonly judge: Judge;
@@ -40,10 +40,10 @@ const LEFT_IN_TMPDIR = /^tmp\/\.euler-files-lists\./;
 export async function tryCrashPoints(
   name: string,
   command: TriedCommand,
-  place: CrashPlace,
+  setup: CrashSetup,
   { acts, watch, share }: CrashSample,
 ): Promise<Report> {
-  const tried = await CrashSubject.make(command, place, watch);
+  const tried = await CrashSubject.make(command, setup, watch);
   const wrong: string[] = [];
   let runs = 0;
   for (const [number, act] of acts.entries()) {
@@ -74,19 +74,19 @@ export class CrashSubject {
 
   private constructor(
     private readonly command: TriedCommand,
-    private readonly place: CrashPlace,
+    private readonly setup: CrashSetup,
     private readonly watch: SuperviseRequest["watch"],
     private readonly program: string,
   ) {}
 
-  static async make(command: TriedCommand, place: CrashPlace, watch: SuperviseRequest["watch"]): Promise<CrashSubject> {
-    const subject = new CrashSubject(command, place, watch, (await programUnderTest()).path);
+  static async make(command: TriedCommand, setup: CrashSetup, watch: SuperviseRequest["watch"]): Promise<CrashSubject> {
+    const subject = new CrashSubject(command, setup, watch, (await programUnderTest()).path);
     await subject.#prepare();
     return subject;
   }
 
   async #prepare(): Promise<void> {
-    const { path, own, judge } = this.place;
+    const { path, own, judge } = this.setup;
     await judge.remove(path);
     await Deno.mkdir(path, { recursive: true });
     await Deno.mkdir(`${own}/bin`, { recursive: true });
@@ -114,7 +114,7 @@ export class CrashSubject {
   }
 
   get #env(): Record<string, string> {
-    const { path, own } = this.place;
+    const { path, own } = this.setup;
     return {
       HOME: `${path}/home`,
       SCRATCH: `${path}/scratch`,
@@ -128,7 +128,7 @@ export class CrashSubject {
   }
 
   async #run(argv: readonly string[], options: { readonly at?: number; readonly act?: Act }): Promise<Supervised> {
-    const { path, own } = this.place;
+    const { path, own } = this.setup;
     const stdin = this.command.stdin === undefined ? {} : { stdin: this.command.stdin };
     const common = { env: this.#env, cwd: path, root: path, log: `${own}/log`, watch: this.watch };
     return await supervise({ ...common, argv: [this.program, ...argv], ...options, ...stdin });
@@ -140,7 +140,7 @@ export class CrashSubject {
       args: [...argv],
       env: this.#env,
       clearEnv: true,
-      cwd: this.place.path,
+      cwd: this.setup.path,
       stdin: "piped",
       stdout: "piped",
       stderr: "piped",
@@ -154,7 +154,7 @@ export class CrashSubject {
 
   /** One point; `reached` is the call at which it happened, undefined if the run ended before. */
   async attempt(act: Act, at: number): Promise<{ readonly reached: string | undefined; readonly found: string[] }> {
-    const { path, own, judge } = this.place;
+    const { path, own, judge } = this.setup;
     await judge.copy(`${own}/template`, path);
     const run = await this.#run(this.command.argv, { at, act });
     const reached = run.calls[at]?.replaceAll(path, "");
@@ -244,12 +244,12 @@ export class CrashSubject {
 
   /** Files of the source that the target lacks or has with other content, unless a job changed them. */
   async #unlike(what: string, source: string, copy: string): Promise<string[]> {
-    const [at, copied] = [await this.place.judge.describe(source), await this.place.judge.describe(copy)];
+    const [at, copied] = [await this.setup.judge.describe(source), await this.setup.judge.describe(copy)];
     const differing = Object.entries(at).filter(([path, seen]) => {
       if (path.startsWith(".euler-files-")) return false;
       const found = copied[path];
       // A job changed it on scratch: after a run without a fault it is the same.
-      const meant = this.#once[`${copy.slice(this.place.path.length + 1)}/${path}`];
+      const meant = this.#once[`${copy.slice(this.setup.path.length + 1)}/${path}`];
       const isSeen = (one: Seen | undefined) => one?.kind === found?.kind && one?.content === found?.content;
       return !isSeen(seen) && (found === undefined || !isSeen(meant));
     });

@@ -97,8 +97,8 @@ Deno.test("law: no journal of a migration makes it lose a file, or touch a file 
 });
 
 Deno.test("law: a damaged journal of a large copy never counts a part as copied that its label does not match", async () => {
-  await using place = await temporaryDirectory("in memory");
-  const path = `${place.path}/journal`;
+  await using directory = await temporaryDirectory("in memory");
+  const path = `${directory.path}/journal`;
   const content = {
     type: "file",
     mode: 0o644,

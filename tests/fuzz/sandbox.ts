@@ -12,8 +12,8 @@ export class Sandbox implements AsyncDisposable {
   private constructor(readonly root: string, readonly end: () => PromiseLike<void>) {}
 
   static async make(): Promise<Sandbox> {
-    const place = await temporaryDirectory("in memory");
-    return new Sandbox(place.path, () => place[Symbol.asyncDispose]());
+    const directory = await temporaryDirectory("in memory");
+    return new Sandbox(directory.path, () => directory[Symbol.asyncDispose]());
   }
 
   /** Makes everything again: runs a script in the sandbox, which has `home`, `scratch` and `tmp`. */

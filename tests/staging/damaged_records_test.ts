@@ -18,8 +18,8 @@ const CHANGES = [
 ];
 
 Deno.test("damaged records make no incomplete target fresh, and lose nothing", async () => {
-  await using place = await temporaryDirectory("in memory");
-  const root = place.path;
+  await using directory = await temporaryDirectory("in memory");
+  const root = directory.path;
   const cacheRoot = `${root}/scratch/.cache/euler-files`;
   const ef = async (...argv: string[]) => {
     const run = await runInProcess(argv, {
@@ -67,8 +67,8 @@ Deno.test("damaged records make no incomplete target fresh, and lose nothing", a
 });
 
 Deno.test("records that are far too large count as missing, and are not read into memory", async () => {
-  await using place = await temporaryDirectory("in memory");
-  const root = place.path;
+  await using directory = await temporaryDirectory("in memory");
+  const root = directory.path;
   const env = { HOME: `${root}/home`, SCRATCH: `${root}/scratch`, TMPDIR: `${root}/tmp`, PATH: "/usr/bin:/bin" };
   const ef = (...argv: string[]) => runInProcess(argv, { cwd: root, env, userId: Deno.uid()! });
   await shell("mkdir -p home/hf scratch tmp; echo a >home/hf/a", root);

@@ -16,9 +16,9 @@ const ENDED = `${hostname()}.${2 ** 30}-${pidNamespace()}.0123abcd`;
 const OTHER_NODE = "eu-g1-001.4711-1.0123abcd";
 
 async function withLayout(left: Tree, work: (layout: VariableLayout) => Promise<void>): Promise<void> {
-  await using place = await temporaryDirectory();
-  await writeTree(place.path, left);
-  await work(layoutOf(place.path, "V"));
+  await using temporary = await temporaryDirectory();
+  await writeTree(temporary.path, left);
+  await work(layoutOf(temporary.path, "V"));
 }
 
 function beside({ target }: VariableLayout, name: string): string {

@@ -7,8 +7,8 @@ import { shell, temporaryDirectory } from "../transfer/trees.ts";
 
 for (const again of ["scratch", "source"] as const) {
   Deno.test(`a resolve that was killed after its choice is settled by the next one, for ${again}`, async () => {
-    await using place = await temporaryDirectory("in memory");
-    const root = place.path;
+    await using directory = await temporaryDirectory("in memory");
+    const root = directory.path;
     const env = { HOME: `${root}/home`, SCRATCH: `${root}/scratch`, TMPDIR: `${root}/tmp`, PATH: "/usr/bin:/bin" };
     const common = { cwd: root, env, userId: Deno.uid()! };
     await shell("mkdir -p home/hf/d scratch tmp; echo a >home/hf/d/a; echo b >home/hf/b", root);

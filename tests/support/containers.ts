@@ -49,9 +49,9 @@ export async function makeContainerWorld(): Promise<ContainerWorld> {
 async function findRefusal(): Promise<string | undefined> {
   if (UV === undefined) return "uv not installed";
   if (typeof WORKSHOP === "string") return WORKSHOP;
-  await using place = await makeContainerWorld();
-  const args = ["--silent", "exec", "--fakeroot", place.baseImage, "true"];
-  const { code, stderr } = await place.world.exec("apptainer", args, { env: place.env });
+  await using containerWorld = await makeContainerWorld();
+  const args = ["--silent", "exec", "--fakeroot", containerWorld.baseImage, "true"];
+  const { code, stderr } = await containerWorld.world.exec("apptainer", args, { env: containerWorld.env });
   return code === 0 ? undefined : `Apptainer cannot start a container: ${stderr.trim().split("\n").at(-1)}`;
 }
 

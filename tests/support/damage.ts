@@ -28,8 +28,8 @@ export const damage: fc.Arbitrary<Damage> = fc.oneof(
   fc.uint8Array({ maxLength: 200 }).map((bytes): Damage => () => bytes),
   fc.nat(10_000).map((at): Damage => (text) => text.slice(0, at % (text.length + 1))),
   fc.tuple(fc.nat(10_000), fc.string({ maxLength: 3 })).map(([at, inserted]): Damage => (text) => {
-    const place = at % (text.length + 1);
-    return text.slice(0, place) + inserted + text.slice(place + 1);
+    const index = at % (text.length + 1);
+    return text.slice(0, index) + inserted + text.slice(index + 1);
   }),
   // Replaces one value of a JSON object.
   fc.tuple(fc.nat(100), fc.jsonValue()).map(([index, value]): Damage => (text) => {

@@ -56,8 +56,11 @@ export async function makeImageWorld(options: { readonly runAs?: RunAs } = {}): 
       await world.handOver();
     },
     calls: async () => (await Deno.readTextFile(log).catch(() => "")).split("\n").filter((line) => line !== ""),
-    record: async (name) =>
-      JSON.parse(await Deno.readTextFile(`${world.home}/.euler-files.json`)).apptainer.images?.[name],
+    async record(name) {
+      const { images, image_details } =
+        JSON.parse(await Deno.readTextFile(`${world.home}/.euler-files.json`)).apptainer;
+      return images?.[name] === undefined ? undefined : { ...images[name], ...image_details?.[name] };
+    },
     [Symbol.asyncDispose]: () => world[Symbol.asyncDispose](),
   };
 }

@@ -50,7 +50,7 @@ export function valuesOf(schema: Schema): fc.Arbitrary<unknown> {
     case "string":
       return textOf(schema);
     case "array":
-      return fc.array(valuesOf(schema.items as Schema), { maxLength: 4 });
+      return fc.array(valuesOf(schema.items as Schema), { minLength: Number(schema.minItems ?? 0), maxLength: 4 });
     case "object":
       return objectOf(schema);
   }

@@ -4,14 +4,14 @@ import { servePackages } from "./package_index.ts";
 import { giveUv } from "./uv.ts";
 import { makeWorld, type RunResult, type World } from "./world.ts";
 
-/** What {@linkcode makePlace} makes. */
-export interface Place extends AsyncDisposable {
+/** What {@linkcode makeVenvWorld} makes. */
+export interface VenvWorld extends AsyncDisposable {
   readonly world: World;
   run(...args: string[]): Promise<RunResult>;
 }
 
 /** A world with environments (a and b if none are named), each with one package from an index on loopback. */
-export async function makePlace(names: readonly string[] = ["a", "b"]): Promise<Place> {
+export async function makeVenvWorld(names: readonly string[] = ["a", "b"]): Promise<VenvWorld> {
   const index = servePackages([{ name: "alpha", version: "1.0" }]);
   const world = await makeWorld();
   const env = {

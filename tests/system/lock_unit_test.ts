@@ -54,6 +54,22 @@ for (const [kind, { acquire, file }] of Object.entries(KINDS)) {
     });
   });
 
+  Deno.test(`${kind}: a retired lock leaves no file, and a process that waits for it gets the new one`, async () => {
+    await withPath(async (path) => {
+      const first = await acquire({ path, deadlineSeconds: 60 });
+      const waits = Promise.withResolvers<void>();
+      const second = acquire({ path, deadlineSeconds: 60, onWait: () => waits.resolve() });
+      await waits.promise;
+      first.retire();
+      await first[Symbol.asyncDispose]();
+      const lock = await second;
+      await lock.confirm();
+      lock.retire();
+      await lock[Symbol.asyncDispose]();
+      assert.deepEqual(await Array.fromAsync(Deno.readDir(path.slice(0, path.lastIndexOf("/")))), []);
+    });
+  });
+
   Deno.test(`${kind}: a waiting process gives up only when the holder makes no progress, and says how far that was`, async () => {
     await withPath(async (path) => {
       const holder = await acquire({ path, deadlineSeconds: 60 });

@@ -24,8 +24,8 @@ for (const engine of ["native", "rsync"] as const) {
   testTrees(
     `${engine}: on a scratch that truncates times nothing counts as changed, updates arrive, and changes made there are pushed`,
     async () => {
-      await using place = await temporaryDirectory();
-      const [home, scratch] = [`${place.path}/home`, `${place.path}/scratch`];
+      await using directory = await temporaryDirectory();
+      const [home, scratch] = [`${directory.path}/home`, `${directory.path}/scratch`];
       await shell(`mkdir -p ${home}/d; cd ${home}/d; for i in 1 2 3 4 5; do echo $i >f$i; done`);
       const first = await transferTree(requestFor(home, scratch, { engine }), testSystem());
       await shell(CUT, scratch);
@@ -52,8 +52,8 @@ for (const engine of ["native", "rsync"] as const) {
 }
 
 testTrees("a file whose time was truncated is as recorded; another, a missing and a changed one are not", async () => {
-  await using place = await temporaryDirectory();
-  const [home, scratch] = [`${place.path}/home`, `${place.path}/scratch`];
+  await using directory = await temporaryDirectory();
+  const [home, scratch] = [`${directory.path}/home`, `${directory.path}/scratch`];
   await shell(`mkdir -p ${home}; cd ${home}; echo 1 >f1; ln -s f1 link; touch -d @1700000000.5 f1`);
   const { manifest } = await transferTree(requestFor(home, scratch), testSystem());
   const isRecorded = (...names: string[]) => areAsRecorded(scratch, names, manifest, testSystem());

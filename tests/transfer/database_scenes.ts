@@ -23,7 +23,10 @@ export async function sceneWithDatabase(intent: "push" | "stage-update"): Promis
   const script = `import sqlite3; c = sqlite3.connect('db'); c.execute('${TABLE}'); c.execute("${
     insert(10)
   }"); c.commit()`;
-  await using place = await temporaryDirectory();
-  await Deno.writeTextFile(`${place.path}/make.py`, script);
-  return await makeScene(intent, { old: `python3 ${place.path}/make.py; echo other >other`, changes: "echo new >new" });
+  await using temporary = await temporaryDirectory();
+  await Deno.writeTextFile(`${temporary.path}/make.py`, script);
+  return await makeScene(intent, {
+    old: `python3 ${temporary.path}/make.py; echo other >other`,
+    changes: "echo new >new",
+  });
 }

@@ -13,11 +13,11 @@ const test = (name: string, run: () => Promise<void>) => testNeeding(["python3"]
 
 /** Both sides have the same databases with the log of a killed program, one in a directory and one beside it. */
 async function sceneWithLogs() {
-  await using place = await temporaryDirectory();
-  const program = await openDatabase(`${place.path}/db`, ...WAL, TABLE, insert(10));
+  await using directory = await temporaryDirectory();
+  const program = await openDatabase(`${directory.path}/db`, ...WAL, TABLE, insert(10));
   await program.kill();
   const scene = await makeScene("stage-update", {
-    old: `mkdir cache; cp ${place.path}/db ${place.path}/db-wal cache; cp cache/* .; echo other >other`,
+    old: `mkdir cache; cp ${directory.path}/db ${directory.path}/db-wal cache; cp cache/* .; echo other >other`,
     changes: "rm db db-wal; rm -r cache",
   });
   assert.deepEqual(await namesIn(scene.to), ["cache", "db", "db-wal", "other"]);
@@ -116,11 +116,11 @@ test("a database that is made again at the source just before its removal from s
  * changes.
  */
 async function sceneWithLogAlone(intent: "stage-update" | "push") {
-  await using place = await temporaryDirectory();
-  const program = await openDatabase(`${place.path}/db`, ...WAL, TABLE, insert(10));
+  await using directory = await temporaryDirectory();
+  const program = await openDatabase(`${directory.path}/db`, ...WAL, TABLE, insert(10));
   await program.kill();
   return await makeScene(intent, {
-    old: `cp ${place.path}/db ${place.path}/db-wal .; echo other >other`,
+    old: `cp ${directory.path}/db ${directory.path}/db-wal .; echo other >other`,
     changes: "rm db; head -c 500 /dev/zero >>db-wal",
   });
 }
@@ -152,10 +152,10 @@ test("a log on scratch whose main file was purged is not pushed, and is named", 
 });
 
 test("a database whose log a job on scratch has written into its main file counts as changed there, not as a conflict", async () => {
-  await using place = await temporaryDirectory();
-  const program = await openDatabase(`${place.path}/db`, ...WAL, TABLE, insert(10));
+  await using directory = await temporaryDirectory();
+  const program = await openDatabase(`${directory.path}/db`, ...WAL, TABLE, insert(10));
   await program.kill();
-  const old = `cp ${place.path}/db ${place.path}/db-wal .`;
+  const old = `cp ${directory.path}/db ${directory.path}/db-wal .`;
   await using scene = await makeScene("stage-update", { old, changes: "echo new >new" });
   await inDatabase(`${scene.to}/db`, insert(5));
   assert.deepEqual(await namesIn(scene.to), ["db"]);

@@ -24,8 +24,8 @@ for (const engine of ENGINES) {
   const test = (name: string, run: () => Promise<void>) => testNeeding(needed, `${name} (${engine})`, run);
 
   test("a log or journal that a killed process left is copied with its database, its index is not", async () => {
-    await using place = await temporaryDirectory();
-    const [home, scratch] = [`${place.path}/home`, `${place.path}/scratch`];
+    await using directory = await temporaryDirectory();
+    const [home, scratch] = [`${directory.path}/home`, `${directory.path}/scratch`];
     await Deno.mkdir(home);
     const logged = await openDatabase(`${home}/logged.sqlite`, ...WAL, TABLE, insert(10), insert(20));
     const rolled = await openDatabase(`${home}/rolled`, TABLE, insert(300), "PRAGMA cache_size=2", "BEGIN");
@@ -196,8 +196,8 @@ while time.time() < end:
 }
 
 testNeeding(["python3"], "files that only have names like databases are moved like any others", async () => {
-  await using place = await temporaryDirectory();
-  const [home, scratch] = [`${place.path}/home`, `${place.path}/scratch`];
+  await using directory = await temporaryDirectory();
+  const [home, scratch] = [`${directory.path}/home`, `${directory.path}/scratch`];
   await shell(`mkdir ${home}; cd ${home}; echo text >notes; echo more >notes-shm; echo more >notes-wal`);
   await transferTree(requestFor(home, scratch), testSystem());
   assert.deepEqual(await namesIn(scratch), ["notes", "notes-shm", "notes-wal"]);

@@ -15,16 +15,16 @@ import {
 } from "./trees.ts";
 
 async function homeWith(script: string) {
-  const place = await temporaryDirectory();
-  const [home, scratch] = [`${place.path}/home`, `${place.path}/scratch`];
+  const directory = await temporaryDirectory();
+  const [home, scratch] = [`${directory.path}/home`, `${directory.path}/scratch`];
   await shell(`mkdir -p ${home}/d; cd ${home}; ${script}`);
-  return { ...place, home, scratch, [Symbol.asyncDispose]: () => place[Symbol.asyncDispose]() };
+  return { ...directory, home, scratch, [Symbol.asyncDispose]: () => directory[Symbol.asyncDispose]() };
 }
 
 for (const name of ["close", "futimens", "pwrite"] as const) {
   testTrees(`a file whose ${name} fails does not get its name, and the next run copies it`, async () => {
-    await using place = await homeWith("for i in 1 2 3; do head -c 5000 /dev/urandom >d/f$i; done");
-    const { home, scratch } = place;
+    await using directory = await homeWith("for i in 1 2 3; do head -c 5000 /dev/urandom >d/f$i; done");
+    const { home, scratch } = directory;
     // NFS often reports an exceeded quota or a write error only at close(2): the size is then right and the content is
     // lost.
     const { system } = systemCalling((call) =>
@@ -42,8 +42,10 @@ for (const name of ["close", "futimens", "pwrite"] as const) {
 }
 
 testTrees("if scratch refuses a directory, only that directory's files are missing, until it can be made", async () => {
-  await using place = await homeWith("mkdir -p d/bad/below e; echo x | tee d/f d/bad/f d/bad/below/f e/f >/dev/null");
-  const { home, scratch } = place;
+  await using directory = await homeWith(
+    "mkdir -p d/bad/below e; echo x | tee d/f d/bad/f d/bad/below/f e/f >/dev/null",
+  );
+  const { home, scratch } = directory;
   const { system } = systemCalling(({ name, path }) =>
     name === "mkdirat" && path === `${scratch}/d/bad` ? { errno: EINVAL } : undefined
   );
@@ -57,8 +59,8 @@ testTrees("if scratch refuses a directory, only that directory's files are missi
 });
 
 testTrees("if scratch refuses one name, all others are copied", async () => {
-  await using place = await homeWith("for i in $(seq 50); do echo $i >d/f$i; done; echo bad >d/bad");
-  const { home, scratch } = place;
+  await using directory = await homeWith("for i in $(seq 50); do echo $i >d/f$i; done; echo bad >d/bad");
+  const { home, scratch } = directory;
   const { system } = systemCalling(({ name, path }) =>
     name === "openat" && path === `${scratch}/d/bad` ? { errno: EINVAL } : undefined
   );
@@ -71,11 +73,11 @@ testTrees("if scratch refuses one name, all others are copied", async () => {
 
 for (const intent of ["stage-update", "push"] as const) {
   testTrees(`${intent}: a file that changed while rsync read it is copied again`, async () => {
-    await using place = await homeWith("echo old >d/f; echo x >d/g");
-    const { home: from, scratch: to } = place;
-    const system = await systemWith(`${place.path}/bin`, {
+    await using directory = await homeWith("echo old >d/f; echo x >d/g");
+    const { home: from, scratch: to } = directory;
+    const system = await systemWith(`${directory.path}/bin`, {
       rsync:
-        `"$REAL" "$@"; code=$?; [ -e ${place.path}/once ] || { echo new >${from}/d/f; touch ${place.path}/once; }; exit $code`,
+        `"$REAL" "$@"; code=$?; [ -e ${directory.path}/once ] || { echo new >${from}/d/f; touch ${directory.path}/once; }; exit $code`,
     });
     const outcome = await transferTree(
       requestFor(from, to, { engine: "rsync", intent }),
@@ -88,8 +90,10 @@ for (const intent of ["stage-update", "push"] as const) {
 
 for (const size of ["20000", "150M"]) {
   testTrees(`a file of ${size} is read although the file system reports that no content is stored`, async () => {
-    await using place = await homeWith(`head -c ${size} /dev/urandom >d/f; truncate -s 300000 d/hole; echo x >>d/hole`);
-    const { home, scratch } = place;
+    await using directory = await homeWith(
+      `head -c ${size} /dev/urandom >d/f; truncate -s 300000 d/hole; echo x >>d/hole`,
+    );
+    const { home, scratch } = directory;
     const { system } = systemCalling(({ name, args }) => {
       // So do file systems that store content in the inode, on tape or behind FUSE.
       if (name === "lseek") return { errno: ENXIO };
@@ -105,16 +109,16 @@ for (const size of ["20000", "150M"]) {
 const WITH_SOCKET = "echo x >d/f; python3 -c 'import socket; socket.socket(socket.AF_UNIX).bind(\"d/s\")'";
 
 testTrees("a socket is made as rsync makes it", async () => {
-  await using place = await homeWith(WITH_SOCKET);
-  const { home, scratch } = place;
+  await using directory = await homeWith(WITH_SOCKET);
+  const { home, scratch } = directory;
   const { status } = await transferTree(requestFor(home, scratch), testSystem());
   assert.equal(status, "complete");
   assert.equal(await shell("stat -c '%n %F' d/*", scratch), "d/f regular file\nd/s socket\n");
 });
 
 testTrees("if a socket cannot be made at the target, it is left out, and that is not a fault", async () => {
-  await using place = await homeWith(WITH_SOCKET);
-  const { home, scratch } = place;
+  await using directory = await homeWith(WITH_SOCKET);
+  const { home, scratch } = directory;
   const { system } = systemCalling(({ name }) => name === "mknodat" ? { errno: EPERM } : undefined);
   const first = await transferTree(requestFor(home, scratch), system);
   assert.deepEqual([first.status, first.missing], ["complete", []]);

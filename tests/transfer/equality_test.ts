@@ -8,8 +8,8 @@ for (const engine of ["native", "rsync"] as const) {
     testTrees(
       `${intent}, ${engine}: the result equals that of rsync -aH for a tree with everything that copies get wrong`,
       async () => {
-        await using place = await temporaryDirectory();
-        const [from, to] = [`${place.path}/from`, `${place.path}/to`];
+        await using directory = await temporaryDirectory();
+        const [from, to] = [`${directory.path}/from`, `${directory.path}/to`];
         await Deno.mkdir(from);
         await makeNastyTree(from);
         const request = requestFor(from, to, { engine, intent });

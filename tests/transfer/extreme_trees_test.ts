@@ -23,8 +23,8 @@ for d in range(${directories}):
 }
 
 testTrees("more than 100,000 entries are staged and found unchanged", async () => {
-  await using place = await temporaryDirectory("in memory");
-  const [from, to] = [`${place.path}/from`, `${place.path}/to`];
+  await using temporary = await temporaryDirectory("in memory");
+  const [from, to] = [`${temporary.path}/from`, `${temporary.path}/to`];
   await makeManyFiles(from, 101, 1000);
   const first = await transferTree(requestFor(from, to), testSystem());
   assert.deepEqual([first.status, first.filesTransferred, first.filesTotal], ["complete", 101_000, 101_000]);
@@ -34,8 +34,8 @@ testTrees("more than 100,000 entries are staged and found unchanged", async () =
 });
 
 testTrees("a tree that Workers copy arrives unchanged, and so do later changes in it", async () => {
-  await using place = await temporaryDirectory();
-  const [from, to] = [`${place.path}/from`, `${place.path}/to`];
+  await using temporary = await temporaryDirectory();
+  const [from, to] = [`${temporary.path}/from`, `${temporary.path}/to`];
   await makeManyFiles(from, 30, 550);
   await shell("for d in *; do echo $d >$d/text; ln $d/text $d/again; ln -s text $d/link; done; chmod 555 7", from);
   const first = await transferTree(requestFor(from, to), testSystem());
@@ -48,8 +48,8 @@ testTrees("a tree that Workers copy arrives unchanged, and so do later changes i
 });
 
 testTrees("Workers with waiting calls list and copy everything", async () => {
-  await using place = await temporaryDirectory();
-  const [from, to] = [`${place.path}/from`, `${place.path}/to`];
+  await using temporary = await temporaryDirectory();
+  const [from, to] = [`${temporary.path}/from`, `${temporary.path}/to`];
   await makeManyFiles(from, 10, 300);
   await shell(`for d in ${from}/*; do mkdir -p ${to}/$(basename $d); echo $d >$d/text; done`);
   await using runner = new JobRunner("waiting", testSystem());
@@ -89,8 +89,8 @@ os.write(file, b"deep")
 }
 
 testTrees("a tree deeper than PATH_MAX is staged, compared and removed", async () => {
-  await using place = await temporaryDirectory();
-  const [from, to] = [`${place.path}/from`, `${place.path}/to`];
+  await using temporary = await temporaryDirectory();
+  const [from, to] = [`${temporary.path}/from`, `${temporary.path}/to`];
   await makeDeepTree(from);
   await Deno.writeTextFile(`${from}/beside`, "beside");
   const first = await transferTree(requestFor(from, to), testSystem());
@@ -100,24 +100,24 @@ testTrees("a tree deeper than PATH_MAX is staged, compared and removed", async (
   const second = await transferTree(update, testSystem());
   assert.deepEqual([second.status, second.filesTransferred], ["complete", 0]);
   for (const root of [from, to]) await removeTree(root);
-  assert.equal(await shell("ls -A", place.path), "");
+  assert.equal(await shell("ls -A", temporary.path), "");
 });
 
 for (const side of ["from", "to"] as const) {
   testTrees(`a directory that cannot be read (${side}) does not affect other directories`, async () => {
-    await using place = await temporaryDirectory();
-    const [from, to] = [`${place.path}/from`, `${place.path}/to`];
+    await using temporary = await temporaryDirectory();
+    const [from, to] = [`${temporary.path}/from`, `${temporary.path}/to`];
     await shell(
       "mkdir -p from/good from/bad/below; for d in good bad bad/below; do echo 1 >from/$d/f; done",
-      place.path,
+      temporary.path,
     );
     const { manifest } = await transferTree(requestFor(from, to), testSystem());
     await shell(
       "for d in good bad bad/below; do echo 22 >from/$d/f; done; rm from/good/f; echo 3 >from/good/g",
-      place.path,
+      temporary.path,
     );
     const { system } = systemCalling((call) =>
-      call.name === "getdents" && call.path === `${place.path}/${side}/bad` ? { errno: EIO } : undefined
+      call.name === "getdents" && call.path === `${temporary.path}/${side}/bad` ? { errno: EIO } : undefined
     );
     const request = requestFor(from, to, { intent: "stage-update", record: manifest, depth: "look-at-all" });
     const outcome = await transferTree(request, system);

@@ -9,8 +9,8 @@ for (const form of ["as measured", "waiting"] as const) {
   testTrees(
     `a directory that cannot be made is reported, also if other directories are made at the same time, calls ${form}`,
     async () => {
-      await using place = await temporaryDirectory();
-      const [from, to] = [`${place.path}/from`, `${place.path}/to`];
+      await using temporary = await temporaryDirectory();
+      const [from, to] = [`${temporary.path}/from`, `${temporary.path}/to`];
       await shell(`mkdir -p ${from}/{a,b,c}/{d,e/g,f}; cd ${from}; for d in $(find -type d); do echo x >$d/x; done`);
       const directories = (await shell("find . -mindepth 1 -type d", from)).trim().split("\n").map((path) =>
         path.slice(2)

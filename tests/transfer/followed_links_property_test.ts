@@ -24,8 +24,8 @@ for (const engine of ["native", "rsync"] as const) {
   for (const links of ["follow-outside", "follow"] as const) {
     for (const [form, limit] of Object.entries(FORMS)) {
       testTrees(`${engine}, ${form} calls: ${links} leaves what rsync ${ORACLES[links]} does`, async () => {
-        await using place = await temporaryDirectory();
-        const root = await Deno.realPath(place.path);
+        await using directory = await temporaryDirectory();
+        const root = await Deno.realPath(directory.path);
         const judged = links === "follow" ? "not at all" : "by text";
         const [source, target] = [`${root}/source`, `${root}/target`];
         const common = { engine, links, linkRoots: { source, target }, ...limit } as const;

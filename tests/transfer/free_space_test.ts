@@ -18,8 +18,8 @@ async function withSmallDisk(
   makeTree: string,
   work: (from: string, to: string) => Promise<void>,
 ): Promise<void> {
-  await using place = await temporaryDirectory();
-  const [from, small] = [`${place.path}/from`, `${place.path}/small`];
+  await using temporary = await temporaryDirectory();
+  const [from, small] = [`${temporary.path}/from`, `${temporary.path}/small`];
   await shell(`mkdir ${from} ${small}; mount -t tmpfs -o ${options} small ${small}`);
   try {
     await shell(makeTree, from);

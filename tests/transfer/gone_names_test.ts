@@ -67,17 +67,17 @@ for (const form of ["as measured", "waiting"] as const) {
 }
 
 testTrees("a removal goes on if another process removes the same files", async () => {
-  await using place = await temporaryDirectory();
-  await shell("mkdir -p r/a/x r/b r/c/y; touch r/a/f r/a/x/f r/b/f r/c/y/f", place.path);
+  await using temporary = await temporaryDirectory();
+  await shell("mkdir -p r/a/x r/b r/c/y; touch r/a/f r/a/x/f r/b/f r/c/y/f", temporary.path);
   let isRemoved = false;
   using faulty = faultyCalls((call) => {
     if (isRemoved || call.name !== "openat" || call.names[0] !== "a") return;
     isRemoved = true;
-    Deno.removeSync(`${place.path}/r/a`, { recursive: true });
+    Deno.removeSync(`${temporary.path}/r/a`, { recursive: true });
   });
-  await removePath(`${place.path}/r`, faulty.calls("waiting"), async (works) => {
+  await removePath(`${temporary.path}/r`, faulty.calls("waiting"), async (works) => {
     for (const work of works) await run(work);
   });
   assert.ok(isRemoved);
-  assert.equal(await shell("ls", place.path), "");
+  assert.equal(await shell("ls", temporary.path), "");
 });

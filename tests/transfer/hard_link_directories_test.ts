@@ -8,8 +8,8 @@ for (const intent of ["stage-update", "mirror"] as const) {
   testTrees(
     `${intent}: if one name of a file is missing, the directories of its other names keep their times`,
     async () => {
-      await using place = await temporaryDirectory();
-      const [from, to] = [`${place.path}/from`, `${place.path}/to`];
+      await using directory = await temporaryDirectory();
+      const [from, to] = [`${directory.path}/from`, `${directory.path}/to`];
       await shell(
         `mkdir -p ${from}/a/b ${from}/c; cd ${from}; echo x >a/x; ln a/x a/b/y; ln a/x c/z; chmod 555 c; touch -d 2020-01-01 a a/b c`,
       );

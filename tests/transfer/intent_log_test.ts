@@ -29,46 +29,46 @@ async function staged(root: string) {
 
 for (const engine of ["native", "rsync"] as const) {
   testTrees(`${engine}: files that a killed stage had copied are replaced by what the source has now`, async () => {
-    await using place = await temporaryDirectory();
-    const { stageIn } = await staged(place.path);
-    await shell(`for f in *; do [ -L "$f" ] || echo first >"$f"; done; ln -sf two link`, `${place.path}/home`);
+    await using temporary = await temporaryDirectory();
+    const { stageIn } = await staged(temporary.path);
+    await shell(`for f in *; do [ -L "$f" ] || echo first >"$f"; done; ln -sf two link`, `${temporary.path}/home`);
     await transferTree(stageIn(engine), testSystem());
     // Killed here: the record is still the old one.
-    await shell(`for f in *; do [ -L "$f" ] || echo second >"$f"; done; ln -sf one link`, `${place.path}/home`);
-    await shell("echo work >two", `${place.path}/scratch`);
+    await shell(`for f in *; do [ -L "$f" ] || echo second >"$f"; done; ln -sf one link`, `${temporary.path}/home`);
+    await shell("echo work >two", `${temporary.path}/scratch`);
     const { kept } = await transferTree(stageIn(engine), testSystem());
     assert.deepEqual(kept, [{ path: "two", reason: "changed on both sides" }]);
     assert.equal(
-      await shell("cat one two $'odd\\xff' link", `${place.path}/scratch`),
+      await shell("cat one two $'odd\\xff' link", `${temporary.path}/scratch`),
       "second\nwork\nsecond\nsecond\n",
     );
   });
 
   testTrees(`${engine}: files that a killed push had copied are not a change at the source`, async () => {
-    await using place = await temporaryDirectory();
-    const { stageIn, stageOut } = await staged(place.path);
-    await shell("echo first >one; echo first >two", `${place.path}/scratch`);
+    await using temporary = await temporaryDirectory();
+    const { stageIn, stageOut } = await staged(temporary.path);
+    await shell("echo first >one; echo first >two", `${temporary.path}/scratch`);
     await transferTree(stageOut(engine), testSystem());
-    await shell("echo second >one", `${place.path}/scratch`);
+    await shell("echo second >one", `${temporary.path}/scratch`);
     const { kept } = await transferTree(stageIn(engine), testSystem());
     assert.deepEqual(kept, [{ path: "one", reason: "changed there" }], "work that was not pushed stays");
     const pushed = await transferTree(stageOut(engine), testSystem());
     assert.deepEqual(pushed.kept, []);
-    assert.equal(await shell("cat one two", `${place.path}/home`), "second\nfirst\n");
+    assert.equal(await shell("cat one two", `${temporary.path}/home`), "second\nfirst\n");
   });
 }
 
 testTrees("a line of the intent log that a full disk truncated affects no later line", async () => {
-  await using place = await temporaryDirectory();
-  const { stageIn } = await staged(place.path);
-  await Deno.writeTextFile(`${place.path}/log`, '["scratch","one",{"type":"fi');
-  await shell("echo first >one; echo first >two", `${place.path}/home`);
+  await using temporary = await temporaryDirectory();
+  const { stageIn } = await staged(temporary.path);
+  await Deno.writeTextFile(`${temporary.path}/log`, '["scratch","one",{"type":"fi');
+  await shell("echo first >one; echo first >two", `${temporary.path}/home`);
   await transferTree(stageIn("native"), testSystem());
   // Killed here: the record is still the old one.
-  await shell("echo second >one; echo second >two", `${place.path}/home`);
+  await shell("echo second >one; echo second >two", `${temporary.path}/home`);
   const { kept } = await transferTree(stageIn("native"), testSystem());
   assert.deepEqual(kept, []);
-  assert.equal(await shell("cat one two", `${place.path}/scratch`), "second\nsecond\n");
+  assert.equal(await shell("cat one two", `${temporary.path}/scratch`), "second\nsecond\n");
 });
 
 for (
@@ -86,15 +86,15 @@ for (
   ] as const
 ) {
   testTrees(`nothing is written into a ${what} at the name of the intent log`, async () => {
-    await using place = await temporaryDirectory();
-    await shell(`echo precious >victim; mkdir root; cd root; ${plant}`, place.path);
-    const log = new IntentLog(`${place.path}/root/log`, "target", plainCalls());
+    await using temporary = await temporaryDirectory();
+    await shell(`echo precious >victim; mkdir root; cd root; ${plant}`, temporary.path);
+    const log = new IntentLog(`${temporary.path}/root/log`, "target", plainCalls());
     const self = { type: "directory", mode: 0o700, sizeBytes: 0, mtimeSeconds: 1, mtimeNanoseconds: 0, linkTarget: "" };
     await assert.rejects(log.addOpened("d", { ...self, type: "directory" }), new RegExp(`Cannot use ".*": ${fault}`));
     await log.close();
-    const left = await shell("cat victim; ls; [ ! -e reader ] || kill $(cat reader)", place.path);
+    const left = await shell("cat victim; ls; [ ! -e reader ] || kill $(cat reader)", temporary.path);
     assert.match(left, /^precious\n(reader\n)?root\nvictim\n$/);
-    assert.equal(await shell("ls root", place.path), "log\n");
+    assert.equal(await shell("ls root", temporary.path), "log\n");
   });
 }
 
@@ -102,17 +102,17 @@ testUnless(
   Deno.uid() === 0 ? undefined : "not root",
   "another user's file at the name of the intent log is not written",
   async () => {
-    await using place = await temporaryDirectory();
-    await shell("echo foreign >log; chown 65534 log; chmod 666 log", place.path);
-    const log = new IntentLog(`${place.path}/log`, "target", plainCalls());
+    await using temporary = await temporaryDirectory();
+    await shell("echo foreign >log; chown 65534 log; chmod 666 log", temporary.path);
+    const log = new IntentLog(`${temporary.path}/log`, "target", plainCalls());
     await assert.rejects(log.add([]), /it belongs to another user/);
-    assert.equal(await shell("cat log", place.path), "foreign\n");
+    assert.equal(await shell("cat log", temporary.path), "foreign\n");
   },
 );
 
 testTrees("a directory's mode is known although the line before it was truncated", async () => {
-  await using place = await temporaryDirectory();
-  const path = `${place.path}/log`;
+  await using temporary = await temporaryDirectory();
+  const path = `${temporary.path}/log`;
   await Deno.writeTextFile(path, '["home","one",{"type":"fi');
   const self = { type: "directory", mode: 0o500, sizeBytes: 0, mtimeSeconds: 1, mtimeNanoseconds: 0, linkTarget: "" };
   const log = new IntentLog(path, "source", plainCalls());
@@ -124,16 +124,16 @@ testTrees("a directory's mode is known although the line before it was truncated
 testTrees(
   "rsync writes its partial files beside the target: after a kill no push takes one for a new file",
   async () => {
-    await using place = await temporaryDirectory();
-    const { stageIn } = await staged(place.path);
-    await shell("head -c 4M /dev/urandom >large", `${place.path}/home`);
+    await using temporary = await temporaryDirectory();
+    const { stageIn } = await staged(temporary.path);
+    await shell("head -c 4M /dev/urandom >large", `${temporary.path}/home`);
     const request = { ...stageIn("rsync"), extraArgs: ["--bwlimit=2000"] };
     const running = transferTree(request, testSystem());
     const half = `find . -name '*large.*' -size +0 -printf '%h\\n'`;
-    for (let turn = 0; turn < 200 && await shell(half, place.path) === ""; turn++) {
+    for (let turn = 0; turn < 200 && await shell(half, temporary.path) === ""; turn++) {
       await new Promise((resolve) => setTimeout(resolve, 20));
     }
-    assert.match(await shell(half, place.path), /^\.\/scratch\.incoming\./);
+    assert.match(await shell(half, temporary.path), /^\.\/scratch\.incoming\./);
     assert.equal((await running).status, "complete");
   },
 );
@@ -141,44 +141,44 @@ testTrees(
 testTrees(
   "at the source no sync takes a partial file of rsync for a file, and the next push removes it",
   async () => {
-    await using place = await temporaryDirectory();
-    const { stageIn, stageOut } = await staged(place.path);
+    await using temporary = await temporaryDirectory();
+    const { stageIn, stageOut } = await staged(temporary.path);
     await shell(
       "head -c 4M /dev/urandom >large; mkdir sub; head -c 4M /dev/urandom >sub/large",
-      `${place.path}/scratch`,
+      `${temporary.path}/scratch`,
     );
     const killing = new AbortController();
     const request = { ...stageOut("rsync"), extraArgs: ["--bwlimit=2000"] };
     const running = transferTree(request, testSystem(killing.signal));
     const half = `find . -name '*large.*' -size +0 -printf '%h\\n'`;
-    for (let turn = 0; turn < 200 && await shell(half, place.path) === ""; turn++) {
+    for (let turn = 0; turn < 200 && await shell(half, temporary.path) === ""; turn++) {
       await new Promise((resolve) => setTimeout(resolve, 20));
     }
-    assert.match(await shell(half, place.path), /^\.\/home\/\.euler-files-partial/);
+    assert.match(await shell(half, temporary.path), /^\.\/home\/\.euler-files-partial/);
     // Keep a copy of the state that kill -9 would leave: the signal below allows euler-files to tidy up.
-    await shell("cp -a .euler-files-partial ../left", `${place.path}/home`);
+    await shell("cp -a .euler-files-partial ../left", `${temporary.path}/home`);
     killing.abort(new Error("stopped"));
     await assert.rejects(running, /stopped/);
     // No process has such a number (proc(5), pid_max).
     await shell(
       `rm -rf .euler-files-partial large sub; mv ../left .euler-files-partial; cd .euler-files-partial
        name=$(ls -d .euler-files-incoming.*); mv $name $(sed -E 's/\\.[0-9]+(-[0-9]+\\.[0-9a-f]{8})$/.4194305\\1/' <<<$name)`,
-      `${place.path}/home`,
+      `${temporary.path}/home`,
     );
-    await shell("rm -rf large sub", `${place.path}/scratch`);
+    await shell("rm -rf large sub", `${temporary.path}/scratch`);
 
     await transferTree(stageIn("native"), testSystem());
-    assert.doesNotMatch(await shell("ls -A", `${place.path}/scratch`), /partial|large/);
-    await shell("echo new >new", `${place.path}/scratch`);
+    assert.doesNotMatch(await shell("ls -A", `${temporary.path}/scratch`), /partial|large/);
+    await shell("echo new >new", `${temporary.path}/scratch`);
     await transferTree(stageOut("rsync"), testSystem());
-    assert.doesNotMatch(await shell("ls -A", `${place.path}/home`), /partial/);
-    assert.equal(await shell("cat new", `${place.path}/home`), "new\n");
+    assert.doesNotMatch(await shell("ls -A", `${temporary.path}/home`), /partial/);
+    assert.equal(await shell("cat new", `${temporary.path}/home`), "new\n");
   },
 );
 
 Deno.test("lines of the intent log that are not entries are skipped", async () => {
-  await using place = await temporaryDirectory();
-  const path = `${place.path}/log`;
+  await using temporary = await temporaryDirectory();
+  const path = `${temporary.path}/log`;
   const state = { type: "file", mode: 0o644, sizeBytes: 1, mtimeSeconds: 2, mtimeNanoseconds: 3, linkTarget: "" };
   const odd = [null, 1, "scratch", {}, [], [null], ["scratch", "a"], ["scratch", "a", null], ["other", "a", state]];
   const wrong = [...odd, ["home", 1, state], ["home", "a", { ...state, mode: "0" }], ["home", "a", {

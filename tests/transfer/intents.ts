@@ -23,8 +23,8 @@ export interface SceneScripts {
 
 /** Makes a scene. For a new stage and a mirror the receiving side does not exist. */
 export async function makeScene(intent: Intent, { old, changes }: SceneScripts): Promise<Scene> {
-  const place = await temporaryDirectory();
-  const root = place.path;
+  const directory = await temporaryDirectory();
+  const root = directory.path;
   const [home, scratch] = [`${root}/home`, `${root}/scratch`];
   await shell(`mkdir ${home}; cd ${home}; ${old}`);
   const [from, to] = intent === "push" ? [scratch, home] : [home, scratch];
@@ -38,7 +38,7 @@ export async function makeScene(intent: Intent, { old, changes }: SceneScripts):
     "push": requestFor(from, to, { ...updates, intent: "push" }),
     "mirror": requestFor(from, to, { intent: "mirror", depth: "look-at-all" }),
   }[intent];
-  return { root, from, to, request, [Symbol.asyncDispose]: () => place[Symbol.asyncDispose]() };
+  return { root, from, to, request, [Symbol.asyncDispose]: () => directory[Symbol.asyncDispose]() };
 }
 
 /** The text of a file, or undefined if it does not exist. */

@@ -27,12 +27,12 @@ function countedCalls(): { readonly calls: Calls; readonly state: { underWay: nu
 }
 
 testTrees("a runner is closed when its running jobs have ended", async () => {
-  await using place = await temporaryDirectory();
-  await shell("mkdir -p {1..40}/{1..5}; for d in */*; do touch $d/{1..9}; done", place.path);
-  const directories = (await shell("find . -mindepth 1 -type d -printf '%P\\n'", place.path)).trim().split("\n");
+  await using directory = await temporaryDirectory();
+  await shell("mkdir -p {1..40}/{1..5}; for d in */*; do touch $d/{1..9}; done", directory.path);
+  const directories = (await shell("find . -mindepth 1 -type d -printf '%P\\n'", directory.path)).trim().split("\n");
   const { calls, state } = countedCalls();
   const runner = new JobRunner("waiting", { ...testSystem(), calls: () => calls });
-  const running = runner.run("list", { root: place.path, facts: "full", directories }).catch((error) => error);
+  const running = runner.run("list", { root: directory.path, facts: "full", directories }).catch((error) => error);
   await runner[Symbol.asyncDispose]();
   assert.ok(state.most > 0);
   assert.equal(state.underWay, 0);
@@ -40,12 +40,12 @@ testTrees("a runner is closed when its running jobs have ended", async () => {
 });
 
 testTrees("a runner ends its Workers when their jobs have ended", async () => {
-  await using place = await temporaryDirectory();
-  await shell("mkdir -p {1..40}/{1..5}; for d in */*; do touch $d/{1..9}; done", place.path);
-  const directories = (await shell("find . -mindepth 1 -type d -printf '%P\\n'", place.path)).trim().split("\n");
+  await using directory = await temporaryDirectory();
+  await shell("mkdir -p {1..40}/{1..5}; for d in */*; do touch $d/{1..9}; done", directory.path);
+  const directories = (await shell("find . -mindepth 1 -type d -printf '%P\\n'", directory.path)).trim().split("\n");
   const runner = new JobRunner("plain", testSystem());
   runner.expect(MUCH, "list");
-  const request = { root: place.path, facts: "full", directories } as const;
+  const request = { root: directory.path, facts: "full", directories } as const;
   let settled = 0;
   for (let job = 0; job < 4; job++) {
     void runner.run("list", request, { names: directories.length }).catch(() => {}).finally(() => settled++);
@@ -66,10 +66,10 @@ Deno.test("the jobs of a Worker that ended get an error, at once or later", asyn
 });
 
 testTrees("files of a directory that vanished have no type, and do not end the transfer", async () => {
-  await using place = await temporaryDirectory();
-  await shell("mkdir d; head -c 512 /dev/zero >d/f", place.path);
+  await using directory = await temporaryDirectory();
+  await shell("mkdir d; head -c 512 /dev/zero >d/f", directory.path);
   await using runner = new JobRunner("plain", testSystem());
-  const { path: root } = place;
+  const { path: root } = directory;
   assert.deepEqual(await runner.run("sniff", { root, paths: ["gone/f", "d/f", "d/none"] }), [
     undefined,
     undefined,

@@ -76,8 +76,8 @@ const CHANGE_ALL = (receiver: string, second: string) =>
   "head -c $((60 + RANDOM % 60))M /dev/zero >large";
 
 testTrees("killed at random moments while it makes a new tree, one clean run makes both sides equal", async () => {
-  await using place = await temporaryDirectory();
-  const [from, to] = [`${place.path}/from`, `${place.path}/to`];
+  await using temporary = await temporaryDirectory();
+  const [from, to] = [`${temporary.path}/from`, `${temporary.path}/to`];
   await makeTree(from);
   for (let turn = 0; turn < KILLS; turn++) {
     const end = await runAndKill(requestFor(from, to), 120 + Math.random() * 500);
@@ -90,11 +90,11 @@ testTrees("killed at random moments while it makes a new tree, one clean run mak
 });
 
 testTrees("killed in place, each file is the old or the new one, and one clean run completes it", async () => {
-  await using place = await temporaryDirectory();
-  const [from, to] = [`${place.path}/from`, `${place.path}/to`];
+  await using temporary = await temporaryDirectory();
+  const [from, to] = [`${temporary.path}/from`, `${temporary.path}/to`];
   await makeTree(from);
   await transferTree(requestFor(from, to), testSystem());
-  const changeAll = async () => await shell(CHANGE_ALL(to, `${place.path}/old`), from);
+  const changeAll = async () => await shell(CHANGE_ALL(to, `${temporary.path}/old`), from);
   await changeAll();
   const request = requestFor(from, to, { intent: "stage-update" });
   for (let turn = 0; turn < KILLS; turn++) {
@@ -111,16 +111,16 @@ testTrees("killed in place, each file is the old or the new one, and one clean r
 testTrees(
   "killed while it pushes, each file at the source is the old or the new one, and one clean push completes it",
   async () => {
-    await using place = await temporaryDirectory();
-    const [home, scratch] = [`${place.path}/home`, `${place.path}/scratch`];
+    await using temporary = await temporaryDirectory();
+    const [home, scratch] = [`${temporary.path}/home`, `${temporary.path}/scratch`];
     await makeTree(home);
     const { manifest } = await transferTree(requestFor(home, scratch), testSystem());
     const changeAll = async () =>
-      await shell(`${CHANGE_ALL(home, `${place.path}/old`)}; echo new $RANDOM >brought`, scratch);
+      await shell(`${CHANGE_ALL(home, `${temporary.path}/old`)}; echo new $RANDOM >brought`, scratch);
     await changeAll();
     const request = requestFor(scratch, home, {
       intent: "push",
-      intentLog: `${place.path}/log`,
+      intentLog: `${temporary.path}/log`,
     });
     for (let turn = 0; turn < KILLS; turn++) {
       const end = await runAndKill(request, 120 + Math.random() * 600);

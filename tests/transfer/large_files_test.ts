@@ -21,21 +21,21 @@ async function stage(root: string, form: "as measured" | "waiting", stopAfterByt
 }
 
 async function directoryWithLargeFile() {
-  const place = await temporaryDirectory();
-  await shell(`mkdir from; head -c 200M /dev/urandom >from/large; chmod 0640 from/large`, place.path);
-  return place;
+  const directory = await temporaryDirectory();
+  await shell(`mkdir from; head -c 200M /dev/urandom >from/large; chmod 0640 from/large`, directory.path);
+  return directory;
 }
 
 for (const form of ["as measured", "waiting"] as const) {
   testTrees(
     `calls ${form}: a large file that was stopped half-way is continued with the missing parts`,
     async () => {
-      await using place = await directoryWithLargeFile();
-      assert.equal((await stage(place.path, form, 190 * MIB)).ended, "stopped");
-      const { ended, readBytes } = await stage(place.path, form);
+      await using directory = await directoryWithLargeFile();
+      assert.equal((await stage(directory.path, form, 190 * MIB)).ended, "stopped");
+      const { ended, readBytes } = await stage(directory.path, form);
       assert.equal(ended, "complete");
       assert.ok(readBytes < 199 * MIB, `${readBytes} bytes were read again`);
-      assert.equal(await differences(`${place.path}/from`, `${place.path}/to`), "");
+      assert.equal(await differences(`${directory.path}/from`, `${directory.path}/to`), "");
     },
   );
 }
@@ -48,25 +48,28 @@ for (
   ]
 ) {
   testTrees(`a half-copied large file that ${what} is copied from its beginning`, async () => {
-    await using place = await directoryWithLargeFile();
-    assert.equal((await stage(place.path, "as measured", 150 * MIB)).ended, "stopped");
-    await shell(script!, place.path);
-    const { ended, readBytes } = await stage(place.path, "as measured");
+    await using directory = await directoryWithLargeFile();
+    assert.equal((await stage(directory.path, "as measured", 150 * MIB)).ended, "stopped");
+    await shell(script!, directory.path);
+    const { ended, readBytes } = await stage(directory.path, "as measured");
     assert.equal(ended, "complete");
     assert.ok(readBytes >= 200 * MIB, `${readBytes} bytes were read`);
-    assert.equal(await differences(`${place.path}/from`, `${place.path}/to`), "");
+    assert.equal(await differences(`${directory.path}/from`, `${directory.path}/to`), "");
   });
 }
 
 testTrees("several large files at the same time are all copied, whichever is ready first", async () => {
-  await using place = await temporaryDirectory();
+  await using directory = await temporaryDirectory();
   await shell(
     `mkdir from; cd from; for n in 1 2 3 4; do truncate -s 34M $n; echo end >>$n; touch -d 2001-01-01 $n; done`,
-    place.path,
+    directory.path,
   );
   for (let round = 0; round < 30; round++) {
-    assert.equal((await stage(place.path, "as measured")).ended, "complete");
-    assert.equal(await shell("stat -c '%Y %b' to/*", place.path), await shell("stat -c '%Y %b' from/*", place.path));
-    await shell("rm -r to", place.path);
+    assert.equal((await stage(directory.path, "as measured")).ended, "complete");
+    assert.equal(
+      await shell("stat -c '%Y %b' to/*", directory.path),
+      await shell("stat -c '%Y %b' from/*", directory.path),
+    );
+    await shell("rm -r to", directory.path);
   }
 });

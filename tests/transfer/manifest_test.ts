@@ -21,8 +21,8 @@ Deno.test("names: any bytes survive the conversion to a string and back", () => 
 });
 
 Deno.test("manifest: what was recorded is read back, with any names and times", async () => {
-  await using place = await temporaryDirectory();
-  const path = `${place.path}/m`;
+  await using temporary = await temporaryDirectory();
+  const path = `${temporary.path}/m`;
   const state: fc.Arbitrary<EntryState> = fc.record({
     type: fc.constantFrom("file", "directory", "link", "special"),
     mode: fc.integer({ min: 0, max: 0o7777 }),
@@ -47,8 +47,8 @@ Deno.test("manifest: what was recorded is read back, with any names and times", 
 });
 
 Deno.test("manifest: a damaged one counts as missing, wherever the damage is", async () => {
-  await using place = await temporaryDirectory();
-  const path = `${place.path}/m`;
+  await using temporary = await temporaryDirectory();
+  const path = `${temporary.path}/m`;
   const builder = new ManifestBuilder();
   const state = { mode: 0o644, sizeBytes: 5, mtimeSeconds: 7, mtimeNanoseconds: 9, linkTarget: "" };
   builder.add("a", [["file", { type: "file", ...state }]]);
@@ -63,8 +63,8 @@ Deno.test("manifest: a damaged one counts as missing, wherever the damage is", a
 });
 
 testTrees("purge: the sample contains existing files, the listing names every file that is gone", async () => {
-  await using place = await temporaryDirectory();
-  const [from, to] = [`${place.path}/from`, `${place.path}/to`];
+  await using temporary = await temporaryDirectory();
+  const [from, to] = [`${temporary.path}/from`, `${temporary.path}/to`];
   await Deno.mkdir(from);
   await makeNastyTree(from);
   const { manifest } = await transferTree(requestFor(from, to), testSystem());
@@ -84,8 +84,8 @@ testTrees("purge: the sample contains existing files, the listing names every fi
 });
 
 testTrees("files that were made or changed in a target are listed with their size, except excluded ones", async () => {
-  await using place = await temporaryDirectory();
-  const [from, to] = [`${place.path}/from`, `${place.path}/to`];
+  await using temporary = await temporaryDirectory();
+  const [from, to] = [`${temporary.path}/from`, `${temporary.path}/to`];
   await shell(`mkdir -p ${from}/d; echo 1 >${from}/d/same; echo 1 >${from}/d/changed; ln -s same ${from}/d/link`);
   const { manifest } = await transferTree(requestFor(from, to), testSystem());
   await shell(
@@ -104,8 +104,8 @@ testTrees("files that were made or changed in a target are listed with their siz
 testTrees(
   "purge: no file of an unreadable directory counts as gone, all files of a missing directory do",
   async () => {
-    await using place = await temporaryDirectory();
-    const [from, to] = [`${place.path}/from`, `${place.path}/to`];
+    await using temporary = await temporaryDirectory();
+    const [from, to] = [`${temporary.path}/from`, `${temporary.path}/to`];
     await shell(`mkdir -p ${from}/{hub/deep,gone/deep,link}; touch ${from}/{hub,hub/deep,gone,gone/deep,link}/x`);
     const { manifest } = await transferTree(requestFor(from, to), testSystem());
     await shell(`rm -r ${to}/gone ${to}/link; ln -s hub ${to}/link`);

@@ -5,8 +5,8 @@ import { testNeeding } from "../support/needs.ts";
 import { requestFor, shell, temporaryDirectory, testSystem } from "./trees.ts";
 
 async function withMount(run: (home: string, scratch: string) => Promise<void>): Promise<void> {
-  await using place = await temporaryDirectory();
-  const [home, scratch] = [`${place.path}/home`, `${place.path}/scratch`];
+  await using directory = await temporaryDirectory();
+  const [home, scratch] = [`${directory.path}/home`, `${directory.path}/scratch`];
   await shell(`mkdir -p ${home}/hub/project ${home}/other; echo 1 >${home}/other/f`);
   await shell(
     `mount -t tmpfs none ${home}/hub/project; mkdir ${home}/hub/project/m; echo w >${home}/hub/project/m/weights`,

@@ -61,8 +61,8 @@ async function makeScene(root: string, odd: Omit<OddFileSystem, "root">): Promis
 
 for (const timeStep of STEPS.slice(1)) {
   Deno.test(`native, times in steps of ${timeStep} ns: nothing differs afterwards, and changes are staged and pushed`, async () => {
-    await using place = await temporaryDirectory();
-    const scene = await makeScene(place.path, { timeStep });
+    await using directory = await temporaryDirectory();
+    const scene = await makeScene(directory.path, { timeStep });
     const first = await scene.transfer();
     assert.deepEqual([first.status, first.manifest.traits?.timeStep], ["complete", timeStep]);
     for (const depth of ["look-at-all", "trust-record"] as const) {
@@ -83,8 +83,8 @@ for (const timeStep of STEPS.slice(1)) {
 
 for (const modes of ["refused", "ignored"] as const) {
   Deno.test(`modes that are ${modes} by the file system cause no failure`, async () => {
-    await using place = await temporaryDirectory();
-    const scene = await makeScene(place.path, { modes });
+    await using directory = await temporaryDirectory();
+    const scene = await makeScene(directory.path, { modes });
     const first = await scene.transfer();
     assert.deepEqual([first.status, first.missing], ["complete", []]);
     const again = await scene.transfer({ intent: "stage-update", record: first.manifest, depth: "look-at-all" });
@@ -93,8 +93,8 @@ for (const modes of ["refused", "ignored"] as const) {
 }
 
 Deno.test("two names that are one file there are found before the first write, and both are named", async () => {
-  await using place = await temporaryDirectory();
-  const scene = await makeScene(place.path, { names: "folded" });
+  await using directory = await temporaryDirectory();
+  const scene = await makeScene(directory.path, { names: "folded" });
   await shell("echo 1 >d/README; echo 2 >d/readme", scene.from);
   await assert.rejects(scene.transfer(), (error: unknown) => {
     assert.ok(error instanceof CliError);
@@ -108,15 +108,15 @@ Deno.test("two names that are one file there are found before the first write, a
 
 for (const intent of ["stage-new", "stage-update"] as const) {
   Deno.test(`${intent}: nothing is copied to a file system whose files do not keep the times they are given`, async () => {
-    await using place = await temporaryDirectory();
-    const scene = await makeScene(place.path, { times: "lost" });
+    await using directory = await temporaryDirectory();
+    const scene = await makeScene(directory.path, { times: "lost" });
     await assert.rejects(scene.transfer({ intent }), /files do not keep their times/);
     assert.equal(await shell("find . -type f", scene.to), "");
   });
 
   Deno.test(`${intent}: a name, a size, a link that is refused affects that file and no other`, async () => {
-    await using place = await temporaryDirectory();
-    const scene = await makeScene(place.path, { refuses: ":", links: "none", mostBytes: 100_000 });
+    await using directory = await temporaryDirectory();
+    const scene = await makeScene(directory.path, { refuses: ":", links: "none", mostBytes: 100_000 });
     await shell(
       "mkdir b:d; echo 1 >a:b; echo 2 >b:d/x; ln -s d/f1 link; ln d/f1 hard; head -c 200000 /dev/zero >big",
       scene.from,
@@ -175,12 +175,12 @@ for (const { name, programs, mount, timeStep, names } of REAL_FILE_SYSTEMS) {
     [...programs, "mount", "rsync"],
     `${name}, by either engine: complete, nothing to do again, \`:\` costs one file`,
     async () => {
-      await using place = await temporaryDirectory();
-      const [image, root] = [`${place.path}/image`, `${place.path}/root`];
+      await using directory = await temporaryDirectory();
+      const [image, root] = [`${directory.path}/image`, `${directory.path}/root`];
       await shell(`truncate -s 40M ${image}; mkdir ${root}; IMAGE=${image} ROOT=${root}; { ${mount}; } >&2`);
       try {
         for (const engine of ["native", "rsync"] as const) {
-          const [from, to] = [`${place.path}/from-${engine}`, `${root}/${engine}`];
+          const [from, to] = [`${directory.path}/from-${engine}`, `${root}/${engine}`];
           await shell(
             `mkdir -p ${from}/d; cd ${from}; for i in $(seq 20); do echo $i >d/f$i; touch -d @15\$((i + 10))00003.7 d/f$i; done`,
           );

@@ -8,17 +8,17 @@ import { requestFor, shell, systemCalling, systemWith, temporaryDirectory, testS
 const ENGINES = ["native", "rsync"] as const;
 
 async function twoRoots(script: string) {
-  const place = await temporaryDirectory();
-  const [home, scratch] = [`${place.path}/home`, `${place.path}/scratch`];
+  const temporary = await temporaryDirectory();
+  const [home, scratch] = [`${temporary.path}/home`, `${temporary.path}/scratch`];
   await shell(`mkdir ${home}; cd ${home}; ${script}`);
   const { manifest } = await transferTree(requestFor(home, scratch), testSystem());
-  return { ...place, home, scratch, manifest, [Symbol.asyncDispose]: () => place[Symbol.asyncDispose]() };
+  return { ...temporary, home, scratch, manifest, [Symbol.asyncDispose]: () => temporary[Symbol.asyncDispose]() };
 }
 
 for (const engine of ENGINES) {
   testTrees(`${engine}: a file that changed at the source stays when scratch gives its copy another name`, async () => {
-    await using place = await twoRoots("mkdir d1 d2; echo old >d1/a; touch -d 2024-01-01 d1/a; echo x >d2/x");
-    const { home, scratch, manifest } = place;
+    await using temporary = await twoRoots("mkdir d1 d2; echo old >d1/a; touch -d 2024-01-01 d1/a; echo x >d2/x");
+    const { home, scratch, manifest } = temporary;
     await shell(`echo newer >${home}/d1/a; ln ${scratch}/d1/a ${scratch}/d2/b`);
     const request = requestFor(scratch, home, { engine, intent: "push", record: manifest });
     const outcome = await transferTree(request, testSystem());
@@ -29,8 +29,8 @@ for (const engine of ENGINES) {
   testTrees(
     `${engine}: a change on scratch stays when the source gives the file another name, and is reported`,
     async () => {
-      await using place = await twoRoots("mkdir d1 d2; echo old >d1/a; echo x >d2/x");
-      const { home, scratch, manifest } = place;
+      await using temporary = await twoRoots("mkdir d1 d2; echo old >d1/a; echo x >d2/x");
+      const { home, scratch, manifest } = temporary;
       await shell(`echo unpushed >${scratch}/d1/a; ln ${home}/d1/a ${home}/d2/b`);
       const request = requestFor(home, scratch, { engine, intent: "stage-update", record: manifest });
       const outcome = await transferTree(request, testSystem());
@@ -44,8 +44,8 @@ for (const engine of ENGINES) {
   );
 
   testTrees(`${engine}: several names of one unchanged file arrive as one file`, async () => {
-    await using place = await twoRoots("mkdir d1 d2; echo old >d1/a; ln d1/a d1/c; echo x >d2/x");
-    const { home, scratch, manifest } = place;
+    await using temporary = await twoRoots("mkdir d1 d2; echo old >d1/a; ln d1/a d1/c; echo x >d2/x");
+    const { home, scratch, manifest } = temporary;
     await shell(`ln ${home}/d1/a ${home}/d2/b`);
     await transferTree(requestFor(home, scratch, { engine, intent: "stage-update", record: manifest }), testSystem());
     assert.equal(await shell("stat -c %h d1/a d1/c d2/b", scratch), "3\n3\n3\n");
@@ -69,11 +69,11 @@ for (const engine of ENGINES) {
   testTrees(
     `${engine}: what a job writes on scratch after the comparison is neither removed nor replaced`,
     async () => {
-      await using place = await twoRoots("mkdir d; echo v1 >d/gone; echo v1 >d/other; echo v1 >d/late");
-      const { home, scratch, manifest } = place;
+      await using temporary = await twoRoots("mkdir d; echo v1 >d/gone; echo v1 >d/other; echo v1 >d/late");
+      const { home, scratch, manifest } = temporary;
       await shell(`rm ${home}/d/gone; echo v2 >${home}/d/other; echo v2 >${home}/d/late`);
       // At this moment files are being copied; the removal comes after them.
-      const system = await systemWhere(engine, `${place.path}/bin`, `echo work >${scratch}/d/gone`);
+      const system = await systemWhere(engine, `${temporary.path}/bin`, `echo work >${scratch}/d/gone`);
       const request = requestFor(home, scratch, { engine, intent: "stage-update", record: manifest });
       const outcome = await transferTree(request, system);
       assert.deepEqual(outcome.kept, [{ path: "d/gone", reason: "gone at the source, changed there" }]);
@@ -88,11 +88,11 @@ for (const engine of ENGINES) {
 for (const engine of ENGINES) {
   for (const intent of ["stage-update", "push"] as const) {
     testTrees(`${intent}, ${engine}: a file that another program writes while it is copied stays`, async () => {
-      await using place = await twoRoots("mkdir d; echo v1 >d/f; echo v1 >d/g");
-      const { home, scratch, manifest } = place;
+      await using temporary = await twoRoots("mkdir d; echo v1 >d/f; echo v1 >d/g");
+      const { home, scratch, manifest } = temporary;
       const [from, to] = intent === "stage-update" ? [home, scratch] : [scratch, home];
       await shell(`echo v2 >${from}/d/f; echo v2 >${from}/d/g`);
-      const system = await systemWhere(engine, `${place.path}/bin`, `echo quicker >${to}/d/f`);
+      const system = await systemWhere(engine, `${temporary.path}/bin`, `echo quicker >${to}/d/f`);
       const request = requestFor(from, to, { engine, intent, record: manifest });
       const outcome = await transferTree(request, system);
       assert.deepEqual(outcome.kept, [{ path: "d/f", reason: "changed there" }]);

@@ -5,8 +5,8 @@ import { packTree } from "../../src/transfer/pack.ts";
 import { differences, makeNastyTree, shell, temporaryDirectory, testSystem, testTrees } from "./trees.ts";
 
 testTrees("pack: tar unpacks exactly the tree that was packed, with any names", async () => {
-  await using place = await temporaryDirectory();
-  const [root, to, archive] = [`${place.path}/from`, `${place.path}/to`, `${place.path}/packed.tar`];
+  await using temporary = await temporaryDirectory();
+  const [root, to, archive] = [`${temporary.path}/from`, `${temporary.path}/to`, `${temporary.path}/packed.tar`];
   await shell(`mkdir ${root} ${to}`);
   await makeNastyTree(root);
   // tar leaves sockets out.
@@ -17,12 +17,12 @@ testTrees("pack: tar unpacks exactly the tree that was packed, with any names", 
   assert.equal(packed.archiveBytes, (await Deno.stat(archive)).size);
   await shell(`tar -xpf ${archive} -C ${to} --warning=no-timestamp --delay-directory-restore`);
   assert.equal(await differences(root, to), "");
-  assert.equal(await shell(`ls ${place.path}`), "from\npacked.tar\nto\n");
+  assert.equal(await shell(`ls ${temporary.path}`), "from\npacked.tar\nto\n");
 });
 
 Deno.test("pack: a directory that does not exist is an error, and no archive is left", async () => {
-  await using place = await temporaryDirectory();
-  const request = { root: `${place.path}/none`, archive: `${place.path}/packed.tar` };
+  await using temporary = await temporaryDirectory();
+  const request = { root: `${temporary.path}/none`, archive: `${temporary.path}/packed.tar` };
   await assert.rejects(packTree(request, testSystem()), CliError);
-  assert.equal(await shell(`ls ${place.path}`), "");
+  assert.equal(await shell(`ls ${temporary.path}`), "");
 });

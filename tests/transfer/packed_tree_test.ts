@@ -14,20 +14,20 @@ import {
   testTrees,
 } from "./trees.ts";
 
-interface Place extends AsyncDisposable {
+interface Sides extends AsyncDisposable {
   readonly from: string;
   readonly to: string;
   readonly pack: string;
 }
 
-async function placeWithTree(make: (from: string) => Promise<unknown>): Promise<Place> {
-  const { path, ...place } = await temporaryDirectory();
+async function sidesWithTree(make: (from: string) => Promise<unknown>): Promise<Sides> {
+  const { path, ...temporary } = await temporaryDirectory();
   await Deno.mkdir(`${path}/from`);
   await make(`${path}/from`);
-  return { ...place, from: `${path}/from`, to: `${path}/to`, pack: `${path}/pack` };
+  return { ...temporary, from: `${path}/from`, to: `${path}/to`, pack: `${path}/pack` };
 }
 
-async function pack({ from, pack }: Place): Promise<number> {
+async function pack({ from, pack }: Sides): Promise<number> {
   const request = {
     root: from,
     to: pack,
@@ -43,7 +43,7 @@ async function pack({ from, pack }: Place): Promise<number> {
 }
 
 async function unpack(
-  { from, to, pack }: Place,
+  { from, to, pack }: Sides,
   request: Parameters<typeof requestFor>[2] = {},
   system = testSystem(),
 ): Promise<TransferOutcome & { readonly damage: string | undefined }> {
@@ -63,14 +63,14 @@ async function usualTree(from: string): Promise<void> {
 
 for (const intent of ["stage-new", "stage-update"] as const) {
   testTrees(`${intent} out of a packed tree equals rsync -aH on a nasty tree`, async () => {
-    await using place = await placeWithTree(makeNastyTree);
-    await pack(place);
-    const { status, missing, damage, manifest } = await unpack(place, { intent });
+    await using sides = await sidesWithTree(makeNastyTree);
+    await pack(sides);
+    const { status, missing, damage, manifest } = await unpack(sides, { intent });
     assert.deepEqual({ status, missing, damage }, { status: "complete", missing: [], damage: undefined });
-    assert.equal(await differences(place.from, place.to), "");
-    const again = await unpack(place, { intent: "stage-update", record: manifest });
+    assert.equal(await differences(sides.from, sides.to), "");
+    const again = await unpack(sides, { intent: "stage-update", record: manifest });
     assert.equal(again.filesTransferred, 0);
-    const direct = await transferTree(requestFor(place.from, `${place.to}.direct`, { intent }), testSystem());
+    const direct = await transferTree(requestFor(sides.from, `${sides.to}.direct`, { intent }), testSystem());
     assert.deepEqual(
       [...manifest.blocks()].map(([path, block]) => [path, new TextDecoder().decode(block.content)]).sort(),
       [...direct.manifest.blocks()].map(([path, block]) => [path, new TextDecoder().decode(block.content)]).sort(),
@@ -79,31 +79,31 @@ for (const intent of ["stage-new", "stage-update"] as const) {
 }
 
 Deno.test("small files are read from the packed tree alone", async () => {
-  await using place = await placeWithTree(usualTree);
-  assert.equal(await pack(place), 20);
+  await using sides = await sidesWithTree(usualTree);
+  assert.equal(await pack(sides), 20);
   const opened = new Set<string>();
   const { system } = systemCalling(({ name, path }) => {
-    if (name === "openat" && path.startsWith(`${place.from}/`)) opened.add(path.slice(place.from.length + 1));
+    if (name === "openat" && path.startsWith(`${sides.from}/`)) opened.add(path.slice(sides.from.length + 1));
   });
-  const outcome = await unpack(place, {}, system);
+  const outcome = await unpack(sides, {}, system);
   assert.equal(outcome.status, "complete");
-  assert.equal(await differences(place.from, place.to), "");
+  assert.equal(await differences(sides.from, sides.to), "");
   assert.deepEqual([...opened].filter((path) => /^hub\/a\/\d+$/.test(path)), []);
 });
 
 Deno.test("an update out of a packed tree brings what changed and keeps what changed only there", async () => {
-  await using place = await placeWithTree(usualTree);
-  await pack(place);
-  const first = await unpack(place);
+  await using sides = await sidesWithTree(usualTree);
+  await pack(sides);
+  const first = await unpack(sides);
   await shell(
-    `chmod 700 hub/a; echo changed > hub/a/1; echo new > hub/a/new; rm hub/a/5; rm ${place.pack}`,
-    place.from,
+    `chmod 700 hub/a; echo changed > hub/a/1; echo new > hub/a/new; rm hub/a/5; rm ${sides.pack}`,
+    sides.from,
   );
-  await shell(`chmod 700 hub/a; echo own > hub/a/own; echo mine > hub/a/6`, place.to);
-  await pack(place);
-  const second = await unpack(place, { intent: "stage-update", record: first.manifest });
+  await shell(`chmod 700 hub/a; echo own > hub/a/own; echo mine > hub/a/6`, sides.to);
+  await pack(sides);
+  const second = await unpack(sides, { intent: "stage-update", record: first.manifest });
   assert.deepEqual(second.kept, [{ path: "hub/a/6", reason: "changed there" }]);
-  const text = (name: string) => Deno.readTextFile(`${place.to}/hub/a/${name}`).catch(() => "");
+  const text = (name: string) => Deno.readTextFile(`${sides.to}/hub/a/${name}`).catch(() => "");
   assert.deepEqual(await Promise.all(["1", "new", "5", "own", "6"].map(text)), [
     "changed\n",
     "new\n",
@@ -114,30 +114,30 @@ Deno.test("an update out of a packed tree brings what changed and keeps what cha
 });
 
 Deno.test("a packed tree with damaged contents is named, and the files are copied one by one", async () => {
-  await using place = await placeWithTree(usualTree);
-  await pack(place);
-  const bytes = await Deno.readFile(place.pack);
-  await Deno.writeFile(place.pack, bytes.fill(0, 0, 100));
-  const outcome = await unpack(place);
+  await using sides = await sidesWithTree(usualTree);
+  await pack(sides);
+  const bytes = await Deno.readFile(sides.pack);
+  await Deno.writeFile(sides.pack, bytes.fill(0, 0, 100));
+  const outcome = await unpack(sides);
   assert.equal(outcome.damage, "a checksum in it is wrong");
   assert.equal(outcome.status, "complete");
-  assert.equal(await differences(place.from, place.to), "");
+  assert.equal(await differences(sides.from, sides.to), "");
 });
 
 Deno.test("a packed tree without its end, or with other listings, is no packed tree", async () => {
-  await using place = await placeWithTree(usualTree);
-  await pack(place);
-  const whole = await Deno.readFile(place.pack);
-  await Deno.writeFile(place.pack, whole.subarray(0, whole.length - 1000));
-  assert.equal(await openPackedTree(place.pack), undefined);
-  await Deno.writeFile(place.pack, whole.with(whole.length - 5000, 0));
-  assert.equal(await openPackedTree(place.pack), undefined);
+  await using sides = await sidesWithTree(usualTree);
+  await pack(sides);
+  const whole = await Deno.readFile(sides.pack);
+  await Deno.writeFile(sides.pack, whole.subarray(0, whole.length - 1000));
+  assert.equal(await openPackedTree(sides.pack), undefined);
+  await Deno.writeFile(sides.pack, whole.with(whole.length - 5000, 0));
+  assert.equal(await openPackedTree(sides.pack), undefined);
 });
 
 Deno.test("a file that is gone from the tree since, and was not packed, is named as missing", async () => {
-  await using place = await placeWithTree(usualTree);
-  await pack(place);
-  await Deno.remove(`${place.from}/large`);
-  const outcome = await unpack(place);
+  await using sides = await sidesWithTree(usualTree);
+  await pack(sides);
+  await Deno.remove(`${sides.from}/large`);
+  const outcome = await unpack(sides);
   assert.deepEqual(outcome.missing.map(({ path, cause }) => [path, cause]), [["large", "vanished"]]);
 });

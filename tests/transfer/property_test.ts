@@ -8,16 +8,16 @@ import { differences, requestFor, shell, systemCalling, temporaryDirectory, test
 
 const RUNS = Number(Deno.env.get("EULER_FILES_TEST_RUNS") ?? 6);
 
-interface Place {
+interface Sides {
   readonly from: string;
   readonly to: string;
 }
 
 async function forTrees(
-  law: (place: Place, entries: readonly MadeEntry[], later: readonly MadeEntry[]) => Promise<void>,
+  law: (sides: Sides, entries: readonly MadeEntry[], later: readonly MadeEntry[]) => Promise<void>,
 ) {
-  await using place = await temporaryDirectory();
-  const roots = { from: `${place.path}/from`, to: `${place.path}/to` };
+  await using sides = await temporaryDirectory();
+  const roots = { from: `${sides.path}/from`, to: `${sides.path}/to` };
   await fc.assert(
     fc.asyncProperty(tree, changes, async (entries, later) => {
       for (const root of [roots.from, roots.to]) await emptyRoot(root);

@@ -7,8 +7,8 @@ for (const engine of ["native", "rsync"] as const) {
   testTrees(
     `push, ${engine}: keeps modes, copies new files, removes nothing even if extra arguments ask for it`,
     async () => {
-      await using place = await temporaryDirectory();
-      const [home, scratch] = [`${place.path}/home`, `${place.path}/scratch`];
+      await using temporary = await temporaryDirectory();
+      const [home, scratch] = [`${temporary.path}/home`, `${temporary.path}/scratch`];
       await shell(
         `mkdir -p ${home}/d; echo a >${home}/a; echo b >${home}/d/b; echo only >${home}/only
        chmod 0640 ${home}/a; chmod 0555 ${home}/d`,
@@ -49,8 +49,8 @@ for (const engine of ["native", "rsync"] as const) {
 
 for (const engine of ["native", "rsync"] as const) {
   testTrees(`push, ${engine}: a new directory has the same permissions as on scratch`, async () => {
-    await using place = await temporaryDirectory();
-    const [home, scratch] = [`${place.path}/home`, `${place.path}/scratch`];
+    await using temporary = await temporaryDirectory();
+    const [home, scratch] = [`${temporary.path}/home`, `${temporary.path}/scratch`];
     await shell(`mkdir -p ${home}/gone/d; echo a >${home}/a; echo 1 >${home}/gone/d/f; chmod 755 ${home}`);
     const { manifest } = await transferTree(requestFor(home, scratch), testSystem());
     await shell(

@@ -37,12 +37,12 @@ interface Sides {
 
 /** Two directories in memory, where the kernel never writes pages back and so never sets a time again. */
 async function makeSides(): Promise<Sides & AsyncDisposable> {
-  const place = await temporaryDirectory("in memory");
-  const sides = { home: `${place.path}/home`, scratch: `${place.path}/scratch` };
+  const directory = await temporaryDirectory("in memory");
+  const sides = { home: `${directory.path}/home`, scratch: `${directory.path}/scratch` };
   await shell(
     `mkdir ${sides.home}; cd ${sides.home}; head -c 40000 /dev/zero >mapped; echo old >old; touch -d '1 day ago' old`,
   );
-  return { ...sides, [Symbol.asyncDispose]: () => place[Symbol.asyncDispose]() };
+  return { ...sides, [Symbol.asyncDispose]: () => directory[Symbol.asyncDispose]() };
 }
 
 function now(): number {

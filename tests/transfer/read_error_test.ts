@@ -108,8 +108,8 @@ testNeeding(
   ["mount", "losetup", "mkfs.ext4"],
   "if the end of a disk is lost, what can be read arrives, and the rest is named",
   async () => {
-    await using place = await temporaryDirectory();
-    const [disk, from, to] = [`${place.path}/disk`, `${place.path}/from`, `${place.path}/to`];
+    await using directory = await temporaryDirectory();
+    const [disk, from, to] = [`${directory.path}/disk`, `${directory.path}/from`, `${directory.path}/to`];
     await shell(
       `truncate -s 64M ${disk}; mkfs.ext4 -q -O ^has_journal,^metadata_csum ${disk}; mkdir ${from}; mount -o loop ${disk} ${from}
      cd ${from}; mkdir d; echo fine >d/fine; for i in $(seq 10); do head -c 4M /dev/urandom >d/$i; done; cd /; umount ${from}

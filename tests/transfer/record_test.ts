@@ -20,8 +20,8 @@ function systemRefusing(path: string): System {
 }
 
 testTrees("a file that once could not be read keeps its entry in the record", async () => {
-  await using place = await temporaryDirectory();
-  const [home, scratch] = [`${place.path}/home`, `${place.path}/scratch`];
+  await using directory = await temporaryDirectory();
+  const [home, scratch] = [`${directory.path}/home`, `${directory.path}/scratch`];
   await shell(`mkdir -p ${home}/d; cd ${home}/d; echo v1 >f; echo x >g`);
   const first = await transferTree(requestFor(home, scratch), testSystem());
   // Restored with its old date, as cp -p and tar do.
@@ -41,8 +41,8 @@ testTrees("a file that once could not be read keeps its entry in the record", as
 });
 
 testTrees("if one file cannot be copied, the rest is usable after every attempt", async () => {
-  await using place = await temporaryDirectory();
-  const [home, scratch] = [`${place.path}/home`, `${place.path}/scratch`];
+  await using directory = await temporaryDirectory();
+  const [home, scratch] = [`${directory.path}/home`, `${directory.path}/scratch`];
   await shell(`mkdir ${home}; cd ${home}; echo a >open; echo b >closed`);
   const system = systemRefusing(`${home}/closed`);
   const request = requestFor(home, scratch);
@@ -57,8 +57,8 @@ testTrees("if one file cannot be copied, the rest is usable after every attempt"
 testTrees(
   "a file that a crash may have truncated is reported, never pushed, and staged again after the user removed it",
   async () => {
-    await using place = await temporaryDirectory();
-    const [home, scratch] = [`${place.path}/home`, `${place.path}/scratch`];
+    await using directory = await temporaryDirectory();
+    const [home, scratch] = [`${directory.path}/home`, `${directory.path}/scratch`];
     await shell(
       `mkdir ${home}; cd ${home}; head -c 9000 /dev/urandom >empty; head -c 9000 /dev/urandom >cut; echo mine >edited; echo long >grown`,
     );
@@ -91,8 +91,8 @@ for (const engine of ["native", "rsync"] as const) {
   testTrees(
     `${engine}: a file that a job made on scratch is not replaced by one of the same name at the source`,
     async () => {
-      await using place = await temporaryDirectory();
-      const [home, scratch] = [`${place.path}/home`, `${place.path}/scratch`];
+      await using directory = await temporaryDirectory();
+      const [home, scratch] = [`${directory.path}/home`, `${directory.path}/scratch`];
       await shell(`mkdir ${home}; echo x >${home}/x; echo y >${home}/y`);
       const { manifest } = await transferTree(requestFor(home, scratch), testSystem());
       await shell("echo work >notes; echo work >later; rm y; ln -s x y", scratch);
@@ -116,10 +116,10 @@ for (const engine of ["native", "rsync"] as const) {
 testTrees(
   "a file that changes at each read of rsync has failed, with any user arguments; the next run copies it",
   async () => {
-    await using place = await temporaryDirectory();
-    const [home, scratch] = [`${place.path}/home`, `${place.path}/scratch`];
+    await using directory = await temporaryDirectory();
+    const [home, scratch] = [`${directory.path}/home`, `${directory.path}/scratch`];
     await shell(`mkdir ${home}; cd ${home}; echo v1 >f; echo x >g; echo log >left.log`);
-    const system = await systemWith(`${place.path}/bin`, {
+    const system = await systemWith(`${directory.path}/bin`, {
       rsync: `"$REAL" "$@"; code=$?; echo more >>${home}/f; exit $code`,
     });
     const request = requestFor(home, scratch, {

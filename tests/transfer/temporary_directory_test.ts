@@ -9,21 +9,21 @@ import { requestFor, shell, systemCalling, temporaryDirectory, testSystem, testT
 testTrees(
   "only names that are exactly those of euler-files and are beside a target on scratch are removed",
   async () => {
-    await using place = await temporaryDirectory();
-    const [home, scratch] = [`${place.path}/home`, `${place.path}/scratch`];
+    await using temporary = await temporaryDirectory();
+    const [home, scratch] = [`${temporary.path}/home`, `${temporary.path}/scratch`];
     await shell(`mkdir ${home}; echo 1 >${home}/a`);
     const { manifest } = await transferTree(requestFor(home, scratch), testSystem());
     await shell(
       `for of in home scratch; do mkdir -p $of.incoming-2024 $of.incoming-0123abcd/d $of.incoming-0123abcd0; done
      touch -d '2 hours ago' *.incoming-*; echo 2 >scratch/a`,
-      place.path,
+      temporary.path,
     );
     const inPlace = { intent: "stage-update", record: manifest, engine: "native" } as const;
     await transferTree(requestFor(scratch, home, { ...inPlace, intent: "push" }), testSystem());
     assert.equal(await shell(`cat ${home}/a; ls -A ${home}`), "2\na\n");
     await transferTree(requestFor(home, scratch, { ...inPlace, intent: "stage-update" }), testSystem());
     assert.equal(
-      await shell("ls", place.path),
+      await shell("ls", temporary.path),
       "home\nhome.incoming-0123abcd\nhome.incoming-0123abcd0\nhome.incoming-2024\n" +
         "scratch\nscratch.incoming-0123abcd0\nscratch.incoming-2024\n",
     );
@@ -34,8 +34,8 @@ testNeeding(
   ["rsync", "mount"],
   "a push with the native engine works if the source is a mount point",
   async () => {
-    await using place = await temporaryDirectory();
-    const [home, scratch] = [`${place.path}/home`, `${place.path}/scratch`];
+    await using temporary = await temporaryDirectory();
+    const [home, scratch] = [`${temporary.path}/home`, `${temporary.path}/scratch`];
     await shell(`mkdir ${home}; mount -t tmpfs -o size=4m none ${home}`);
     try {
       await shell(`echo 1 >${home}/a`);
@@ -64,15 +64,15 @@ Deno.test("a push needs no permission beside the source, and makes a read-only s
   assert.equal(await shell("ls -A; stat -c %a .", world.path("home/shared/hf")), "d\n555\n");
 });
 
-const PLACE = ".euler-files-partial";
+const TEMPORARY_ROOT = ".euler-files-partial";
 
 testTrees("a push whose lock of the source is taken over ends, and replaces nothing more", async () => {
-  await using place = await temporaryDirectory();
-  const [home, scratch] = [`${place.path}/home`, `${place.path}/scratch`];
+  await using temporary = await temporaryDirectory();
+  const [home, scratch] = [`${temporary.path}/home`, `${temporary.path}/scratch`];
   await shell(`mkdir ${home}; echo old >${home}/model`);
   const { manifest } = await transferTree(requestFor(home, scratch), testSystem());
   await shell("head -c 8M /dev/urandom >model", scratch);
-  const lock = `${home}/${PLACE}/lock`;
+  const lock = `${home}/${TEMPORARY_ROOT}/lock`;
   let isTakenOver = false;
   const { system } = systemCalling(({ name }) => {
     if (name !== "pwrite" || isTakenOver) return;
@@ -91,18 +91,18 @@ testTrees("a push whose lock of the source is taken over ends, and replaces noth
 
 for (const engine of ["native", "rsync"] as const) {
   testTrees(`${engine}: pushes from two scratch directories to one source leave each other's files alone`, async () => {
-    await using place = await temporaryDirectory();
-    const home = `${place.path}/home`;
-    await shell(`mkdir ${home} ${place.path}/one ${place.path}/two`);
+    await using temporary = await temporaryDirectory();
+    const home = `${temporary.path}/home`;
+    await shell(`mkdir ${home} ${temporary.path}/one ${temporary.path}/two`);
     for (const side of ["one", "two"]) {
       await shell(
         `mkdir d; for i in $(seq 400); do echo ${side} $i >d/${side}$i; done; head -c 80M /dev/urandom >${side}`,
-        `${place.path}/${side}`,
+        `${temporary.path}/${side}`,
       );
     }
     const push = (side: string) =>
       transferTree(
-        requestFor(`${place.path}/${side}`, home, { engine, intent: "push" }),
+        requestFor(`${temporary.path}/${side}`, home, { engine, intent: "push" }),
         testSystem(),
       );
     const outcomes = await Promise.all([push("one"), push("two")]);
@@ -113,18 +113,20 @@ for (const engine of ["native", "rsync"] as const) {
   testTrees(
     `${engine}: a push leaves the temporary directory of a push on another node alone, even one that writes a file for hours`,
     async () => {
-      await using place = await temporaryDirectory();
-      const [home, scratch] = [`${place.path}/home`, `${place.path}/scratch`];
-      const other = `${home}/${PLACE}/.euler-files-incoming.another-node.12-4026531836.0badcafe`;
-      const abandoned = `${home}/${PLACE}/.euler-files-incoming.another-node.13-4026531836.0badcafe`;
+      await using temporary = await temporaryDirectory();
+      const [home, scratch] = [`${temporary.path}/home`, `${temporary.path}/scratch`];
+      const other = `${home}/${TEMPORARY_ROOT}/.euler-files-incoming.another-node.12-4026531836.0badcafe`;
+      const abandoned = `${home}/${TEMPORARY_ROOT}/.euler-files-incoming.another-node.13-4026531836.0badcafe`;
       await shell(
         `mkdir -p ${scratch} ${other} ${abandoned}; echo x >${scratch}/x; echo half | tee ${other}/large-0 >${abandoned}/large-0
        touch -d '3 hours ago' ${other}; touch -d '2 days ago' ${abandoned}/large-0 ${abandoned}`,
       );
       await transferTree(requestFor(scratch, home, { engine, intent: "push" }), testSystem());
       assert.equal(
-        await shell(`cat ${other}/large-0; ls ${home} ${home}/${PLACE} -A`),
-        `half\n${home}:\n${PLACE}\nx\n\n${home}/${PLACE}:\n${other.slice(other.lastIndexOf("/") + 1)}\n`,
+        await shell(`cat ${other}/large-0; ls ${home} ${home}/${TEMPORARY_ROOT} -A`),
+        `half\n${home}:\n${TEMPORARY_ROOT}\nx\n\n${home}/${TEMPORARY_ROOT}:\n${
+          other.slice(other.lastIndexOf("/") + 1)
+        }\n`,
       );
     },
   );
@@ -156,8 +158,8 @@ for (const engine of ["native", "rsync"] as const) {
   });
 
   testTrees(`${engine}: a push without changes leaves the directory of the source as it was`, async () => {
-    await using place = await temporaryDirectory();
-    const [home, scratch] = [`${place.path}/home`, `${place.path}/scratch`];
+    await using temporary = await temporaryDirectory();
+    const [home, scratch] = [`${temporary.path}/home`, `${temporary.path}/scratch`];
     await shell(`mkdir ${home}; echo x >${home}/x`);
     const { manifest } = await transferTree(requestFor(home, scratch), testSystem());
     const before = await shell(`stat -c '%y %z' ${home}`);
@@ -167,10 +169,10 @@ for (const engine of ["native", "rsync"] as const) {
   });
 
   testTrees(`${engine}: a partial file of a push into an inner source is not staged`, async () => {
-    await using place = await temporaryDirectory();
-    const [home, scratch] = [`${place.path}/home`, `${place.path}/scratch`];
+    await using temporary = await temporaryDirectory();
+    const [home, scratch] = [`${temporary.path}/home`, `${temporary.path}/scratch`];
     await shell(
-      `mkdir -p ${home}/hf/${PLACE}/0badcafe; echo half >${home}/hf/${PLACE}/0badcafe/f; echo x >${home}/hf/x`,
+      `mkdir -p ${home}/hf/${TEMPORARY_ROOT}/0badcafe; echo half >${home}/hf/${TEMPORARY_ROOT}/0badcafe/f; echo x >${home}/hf/x`,
     );
     const outcome = await transferTree(requestFor(home, scratch, { engine }), testSystem());
     assert.equal(outcome.status, "complete");

@@ -54,8 +54,8 @@ const step = fc.oneof(
 testTrees("random writes, deletions, purges, stages and pushes leave what a simple model says", async () => {
   await fc.assert(
     fc.asyncProperty(fc.array(step, { minLength: 4, maxLength: 14 }), async (steps) => {
-      await using place = await temporaryDirectory();
-      const root = (side: Side) => `${place.path}/${side}`;
+      await using directory = await temporaryDirectory();
+      const root = (side: Side) => `${directory.path}/${side}`;
       await shell(`mkdir ${root("home")} ${root("scratch")}`);
       const model: Model = { home: new Map(), scratch: new Map(), record: new Map() };
       let record: Manifest = EMPTY_MANIFEST;

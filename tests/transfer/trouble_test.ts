@@ -14,18 +14,18 @@ for (const engine of ["native", "rsync"] as const) {
     Deno.uid() === 0 ? undefined : "only root can give its rights away",
     `${engine}: an unreadable file and directory are named, the rest arrives, and the outcome is partial`,
     async () => {
-      await using place = await temporaryDirectory();
-      const [from, to] = [`${place.path}/from`, `${place.path}/to`];
+      await using temporary = await temporaryDirectory();
+      const [from, to] = [`${temporary.path}/from`, `${temporary.path}/to`];
       await shell(
-        `chmod 755 ${place.path}; mkdir -p ${from}/closed ${from}/open; echo a >${from}/closed/a; echo b >${from}/open/b; echo c >${from}/open/c
-       mkdir ${from}/none; chmod 000 ${from}/open/c ${from}/closed; chown -R 65534:65534 ${place.path}`,
+        `chmod 755 ${temporary.path}; mkdir -p ${from}/closed ${from}/open; echo a >${from}/closed/a; echo b >${from}/open/b; echo c >${from}/open/c
+       mkdir ${from}/none; chmod 000 ${from}/open/c ${from}/closed; chown -R 65534:65534 ${temporary.path}`,
       );
       const request = JSON.stringify(requestFor(from, to, { engine }));
       // Bundled and passed through a descriptor, because other users may have no access to the sources and to Deno.
-      await bundle(`${place.path}/run.js`, RUNNER);
+      await bundle(`${temporary.path}/run.js`, RUNNER);
       const output = await shell(
-        `exec 9<${Deno.execPath()}; cd ${place.path}; setpriv --reuid=65534 --regid=65534 --clear-groups env HOME=${place.path} ` +
-          `DENO_DIR=${place.path}/deno DENO_NO_UPDATE_CHECK=1 /proc/self/fd/9 run --allow-all --no-prompt --no-config run.js '${request}'`,
+        `exec 9<${Deno.execPath()}; cd ${temporary.path}; setpriv --reuid=65534 --regid=65534 --clear-groups env HOME=${temporary.path} ` +
+          `DENO_DIR=${temporary.path}/deno DENO_NO_UPDATE_CHECK=1 /proc/self/fd/9 run --allow-all --no-prompt --no-config run.js '${request}'`,
       );
       const outcome = JSON.parse(output);
       assert.equal(outcome.status, "partial");
@@ -36,8 +36,8 @@ for (const engine of ["native", "rsync"] as const) {
   );
 
   testTrees(`${engine}: files that grow, change and vanish during the transfer never arrive as a mixture`, async () => {
-    await using place = await temporaryDirectory();
-    const [from, to] = [`${place.path}/from`, `${place.path}/to`];
+    await using temporary = await temporaryDirectory();
+    const [from, to] = [`${temporary.path}/from`, `${temporary.path}/to`];
     await shell(`mkdir ${from}; for i in $(seq 400); do echo 0 >${from}/$i; done`);
     const restless = new Deno.Command("bash", {
       args: [
@@ -59,10 +59,10 @@ for (const engine of ["native", "rsync"] as const) {
     ["mount"],
     `${engine}: a full disk ends the transfer with the figures, before or while it writes`,
     async () => {
-      await using place = await temporaryDirectory();
-      const [from, to] = [`${place.path}/from`, `${place.path}/small/to`];
+      await using temporary = await temporaryDirectory();
+      const [from, to] = [`${temporary.path}/from`, `${temporary.path}/small/to`];
       await shell(
-        `mkdir ${from} ${place.path}/small; mount -t tmpfs -o size=1m,nr_inodes=60 small ${place.path}/small`,
+        `mkdir ${from} ${temporary.path}/small; mount -t tmpfs -o size=1m,nr_inodes=60 small ${temporary.path}/small`,
       );
       try {
         await shell(`head -c 3M /dev/urandom >${from}/big`);
@@ -76,7 +76,7 @@ for (const engine of ["native", "rsync"] as const) {
         await assert.rejects(transferTree(requestFor(from, to, { engine }), testSystem()), isNoSpace);
       } finally {
         // Unmount lazily: a process of a failed rsync may take a moment to end.
-        await shell(`umount -l ${place.path}/small`);
+        await shell(`umount -l ${temporary.path}/small`);
       }
     },
   );
@@ -84,8 +84,8 @@ for (const engine of ["native", "rsync"] as const) {
   testTrees(
     `${engine}: ten thousand names in one directory and hard links across many arrive unchanged`,
     async () => {
-      await using place = await temporaryDirectory();
-      const [from, to] = [`${place.path}/from`, `${place.path}/to`];
+      await using temporary = await temporaryDirectory();
+      const [from, to] = [`${temporary.path}/from`, `${temporary.path}/to`];
       await shell(
         `mkdir -p ${from}/flat ${from}/many; cd ${from}/flat; seq -f 'name %g' 10000 | xargs -d '\\n' touch
        cd ${from}/many; mkdir -p {1..100}/{a,b}; for i in {1..100}; do echo $i >$i/x; done; cp -al . ../linked; cp -al . ../flat/more`,

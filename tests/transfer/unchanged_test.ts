@@ -62,12 +62,12 @@ Deno.test("a listing in any order equals the recorded one, and with any one thin
 testTrees(
   "for a recorded tree: purged files are staged again, changes at the source arrive, changes on scratch stay and are listed on request",
   async () => {
-    await using place = await temporaryDirectory();
-    const [from, to] = [`${place.path}/from`, `${place.path}/to`];
+    await using directory = await temporaryDirectory();
+    const [from, to] = [`${directory.path}/from`, `${directory.path}/to`];
     await shell(
       `mkdir -p from/a/deep from/b from/c; for d in a a/deep b c; do seq 3 | split -l1 - from/$d/f; done
     ln -s deep// from/a/link; mkfifo from/b/fifo`,
-      place.path,
+      directory.path,
     );
     const system = testSystem();
     const first = await transferTree(requestFor(from, to), system);
@@ -80,7 +80,7 @@ testTrees(
 
     await shell(
       `rm to/a/deep/faa to/b/fifo; echo more >>from/b/fab; echo job >>to/c/faa; echo new >to/c/new`,
-      place.path,
+      directory.path,
     );
     const updated = await again();
     assert.deepEqual([updated.status, updated.filesTransferred, updated.recordChanged], ["complete", 3, true]);
@@ -90,18 +90,18 @@ testTrees(
 
     const all = await again({ record: updated.manifest, depth: "look-at-all" });
     assert.deepEqual(all.kept, [{ path: "c/faa", reason: "changed there" }]);
-    await shell(`cp -a from/c/faa to/c/faa; rm to/c/new; touch -r from/c to/c`, place.path);
+    await shell(`cp -a from/c/faa to/c/faa; rm to/c/new; touch -r from/c to/c`, directory.path);
     assert.equal(await differences(from, to), "");
   },
 );
 
 testTrees("push: only directories that changed on scratch are compared with the source", async () => {
-  await using place = await temporaryDirectory();
-  const [home, scratch] = [`${place.path}/home`, `${place.path}/scratch`];
-  await shell(`mkdir -p home/a home/b; echo 1 >home/a/one; echo 2 >home/b/two; echo 3 >home/b/three`, place.path);
+  await using directory = await temporaryDirectory();
+  const [home, scratch] = [`${directory.path}/home`, `${directory.path}/scratch`];
+  await shell(`mkdir -p home/a home/b; echo 1 >home/a/one; echo 2 >home/b/two; echo 3 >home/b/three`, directory.path);
   const system = testSystem();
   const { manifest } = await transferTree(requestFor(home, scratch), system);
-  await shell(`echo job >scratch/a/result; echo later >home/b/two; rm home/b/three`, place.path);
+  await shell(`echo job >scratch/a/result; echo later >home/b/two; rm home/b/three`, directory.path);
   const pushed = await transferTree(
     requestFor(scratch, home, { intent: "push", record: manifest }),
     system,

@@ -8,7 +8,7 @@ import "../support/libc.ts";
 import { UV, UV_REASON } from "../support/uv.ts";
 
 /** A directory for one test, removed at its end. */
-async function makePlace(): Promise<{ path: string } & AsyncDisposable> {
+async function makeVenvWorld(): Promise<{ path: string } & AsyncDisposable> {
   const path = await Deno.realPath(await Deno.makeTempDir({ prefix: "euler-files-relocate-" }));
   return { path, [Symbol.asyncDispose]: () => Deno.remove(path, { recursive: true }) };
 }
@@ -37,8 +37,8 @@ function venvFiles(path: string): Record<string, string | { file: string; mode: 
 }
 
 Deno.test("a moved environment names its new directory everywhere, and a second run has nothing to do", async () => {
-  await using place = await makePlace();
-  const root = `${place.path}/new/env`;
+  await using venvWorld = await makeVenvWorld();
+  const root = `${venvWorld.path}/new/env`;
   await writeTree(root, venvFiles("/cluster/old/env"));
   assert.equal(await relocate(root), 8);
   const text = JSON.stringify(await readTree(root));
@@ -48,8 +48,8 @@ Deno.test("a moved environment names its new directory everywhere, and a second 
 });
 
 Deno.test("modes and times of rewritten files stay", async () => {
-  await using place = await makePlace();
-  const root = `${place.path}/env`;
+  await using venvWorld = await makeVenvWorld();
+  const root = `${venvWorld.path}/env`;
   await writeTree(root, venvFiles("/old/env"));
   const time = new Date("2023-03-04T05:06:07Z");
   await Deno.utime(`${root}/bin/tool`, time, time);
@@ -59,8 +59,8 @@ Deno.test("modes and times of rewritten files stay", async () => {
 });
 
 Deno.test("launchers are repaired even if activate is already right, or missing", async () => {
-  await using place = await makePlace();
-  const root = `${place.path}/env`;
+  await using venvWorld = await makeVenvWorld();
+  const root = `${venvWorld.path}/env`;
   for (const activate of [`VIRTUAL_ENV=${root}\n`, undefined]) {
     await writeTree(root, {
       "pyvenv.cfg": "home = /usr/bin\nversion = 3.11.2\n",
@@ -75,17 +75,17 @@ Deno.test("launchers are repaired even if activate is already right, or missing"
 });
 
 Deno.test("an old path with a slash at its end works, too", async () => {
-  await using place = await makePlace();
-  const root = `${place.path}/env`;
+  await using venvWorld = await makeVenvWorld();
+  const root = `${venvWorld.path}/env`;
   await writeTree(root, { ...venvFiles("/old/env"), "bin/activate": "VIRTUAL_ENV='/old/env/'\n" });
   await relocate(root);
   assert.equal(await Deno.readTextFile(`${root}/bin/tool`), `#!${root}/bin/python3\nprint(1)\n`);
 });
 
 Deno.test("scripts of other environments, of the system and behind links are left alone", async () => {
-  await using place = await makePlace();
-  const root = `${place.path}/env`;
-  const outside = `${place.path}/outside`;
+  await using venvWorld = await makeVenvWorld();
+  const root = `${venvWorld.path}/env`;
+  const outside = `${venvWorld.path}/outside`;
   await Deno.writeTextFile(outside, "#!/old/env/bin/python\n");
   await writeTree(root, {
     ...venvFiles("/old/env"),
@@ -105,8 +105,8 @@ Deno.test("scripts of other environments, of the system and behind links are lef
 });
 
 Deno.test("an environment inside another is moved under its own name", async () => {
-  await using place = await makePlace();
-  const root = `${place.path}/outer`;
+  await using venvWorld = await makeVenvWorld();
+  const root = `${venvWorld.path}/outer`;
   await writeTree(root, venvFiles("/old/outer"));
   await writeTree(`${root}/inner`, venvFiles("/old/outer/inner"));
   await relocate(root);
@@ -116,8 +116,8 @@ Deno.test("an environment inside another is moved under its own name", async () 
 });
 
 Deno.test("a file that cannot be rewritten is named, and the others are rewritten", async () => {
-  await using place = await makePlace();
-  const root = `${place.path}/env`;
+  await using venvWorld = await makeVenvWorld();
+  const root = `${venvWorld.path}/env`;
   await writeTree(root, venvFiles("/old/env"));
   const relocation = await planRelocation(root, root);
   await Deno.remove(`${root}/share`, { recursive: true });
@@ -127,19 +127,19 @@ Deno.test("a file that cannot be rewritten is named, and the others are rewritte
 });
 
 Deno.test("a path that scripts cannot contain is refused before anything is written", async () => {
-  await using place = await makePlace();
+  await using venvWorld = await makeVenvWorld();
   for (const bad of ["/a'b", '/a"b', "/a$b", "/a:b", "/a\nb"]) {
-    await assert.rejects(planRelocation(place.path, bad), /scripts cannot hold such a path/);
+    await assert.rejects(planRelocation(venvWorld.path, bad), /scripts cannot hold such a path/);
   }
 });
 
 /** Moves an environment that a real program made, and lets its own programs print where they are. */
 function testMoved(maker: string, reason: string | undefined, make: (path: string) => readonly string[][]): void {
   testUnless(reason, `an environment made by ${maker} works after it was moved and fixed`, async () => {
-    await using place = await makePlace();
-    const [before, after] = [`${place.path}/before/env`, `${place.path}/with blank/env`];
-    await Deno.mkdir(`${place.path}/before`);
-    await Deno.mkdir(`${place.path}/with blank`);
+    await using venvWorld = await makeVenvWorld();
+    const [before, after] = [`${venvWorld.path}/before/env`, `${venvWorld.path}/with blank/env`];
+    await Deno.mkdir(`${venvWorld.path}/before`);
+    await Deno.mkdir(`${venvWorld.path}/with blank`);
     for (const [program = "", ...args] of make(before)) {
       const made = await new Deno.Command(program, { args, stdout: "null", stderr: "piped" }).output();
       assert.ok(made.success, new TextDecoder().decode(made.stderr));
@@ -174,8 +174,8 @@ testMoved("virtualenv", UV_REASON, (path) => [
 
 Deno.test("nothing is written through a directory link: site-packages, bin, kernels, the directory above them", async () => {
   for (const linked of [SITE, "lib", "bin", "share", "share/jupyter/kernels", `${SITE}/tool-1.0.dist-info`]) {
-    await using place = await makePlace();
-    const [root, outside] = [`${place.path}/env`, `${place.path}/outside`];
+    await using venvWorld = await makeVenvWorld();
+    const [root, outside] = [`${venvWorld.path}/env`, `${venvWorld.path}/outside`];
     await writeTree(root, { ...venvFiles("/old/env"), "bin/python": { link: "/old/env/python/bin/python3" } });
     await Deno.rename(`${root}/${linked}`, outside);
     await Deno.symlink(outside, `${root}/${linked}`);
@@ -186,8 +186,8 @@ Deno.test("nothing is written through a directory link: site-packages, bin, kern
 });
 
 Deno.test("an error while it looks at an environment does not mean that there is none", async () => {
-  await using place = await makePlace();
-  const root = `${place.path}/env`;
+  await using venvWorld = await makeVenvWorld();
+  const root = `${venvWorld.path}/env`;
   await writeTree(root, venvFiles("/old/env"));
   const { stat } = Deno;
   Deno.stat = (path) =>
@@ -205,8 +205,8 @@ Deno.test("an error while it looks at an environment does not mean that there is
 Deno.test("an error while it looks at a directory ends the relocation: the directory is not passed over", async () => {
   const stale = () => Promise.reject(new Error("Stale file handle (os error 116): realpath"));
   const { realPath } = Deno;
-  await using place = await makePlace();
-  const root = `${place.path}/env`;
+  await using venvWorld = await makeVenvWorld();
+  const root = `${venvWorld.path}/env`;
   await writeTree(root, venvFiles("/old/env"));
   Deno.realPath = (name) => String(name) === `${root}/bin` ? stale() : realPath(name);
   try {

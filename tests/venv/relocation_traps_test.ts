@@ -8,7 +8,7 @@ import "../support/libc.ts";
 
 const SITE = "lib/python3.11/site-packages";
 
-async function makePlace(): Promise<{ path: string } & AsyncDisposable> {
+async function makeVenvWorld(): Promise<{ path: string } & AsyncDisposable> {
   const path = await Deno.realPath(await Deno.makeTempDir({ prefix: "euler-files-relocate-" }));
   return { path, [Symbol.asyncDispose]: () => Deno.remove(path, { recursive: true }) };
 }
@@ -23,9 +23,9 @@ testNeeding(
   ["python3"],
   "code that was compiled from a rewritten file of the same size and time is not run",
   async () => {
-    await using place = await makePlace();
-    const root = `${place.path}/new`;
-    const old = `${place.path}/old`;
+    await using venvWorld = await makeVenvWorld();
+    const root = `${venvWorld.path}/new`;
+    const old = `${venvWorld.path}/old`;
     await writeTree(root, {
       "pyvenv.cfg": "home = /usr/bin\nversion = 3.11.2\n",
       "bin/activate": `VIRTUAL_ENV=${old}\n`,
@@ -42,9 +42,9 @@ testNeeding(
 );
 
 Deno.test("a base Python that moved with its environments is named by its new path", async () => {
-  await using place = await makePlace();
-  const [before, root] = [`${place.path}/old`, `${place.path}/new/envs/a`];
-  await writeTree(`${place.path}/new`, {
+  await using venvWorld = await makeVenvWorld();
+  const [before, root] = [`${venvWorld.path}/old`, `${venvWorld.path}/new/envs/a`];
+  await writeTree(`${venvWorld.path}/new`, {
     "pythons/3.11/bin/python3.11": { file: "", mode: 0o755 },
     "envs/a/pyvenv.cfg":
       `home = ${before}/pythons/3.11/bin\nversion = 3.11.2\nexecutable = ${before}/pythons/3.11/bin/python3.11\n` +
@@ -53,7 +53,7 @@ Deno.test("a base Python that moved with its environments is named by its new pa
     "envs/a/bin/python": { link: `${before}/pythons/3.11/bin/python3.11` },
   });
   await applyRelocation(await planRelocation(root, root));
-  const now = `${place.path}/new/pythons/3.11`;
+  const now = `${venvWorld.path}/new/pythons/3.11`;
   assert.equal(
     await Deno.readTextFile(`${root}/pyvenv.cfg`),
     `home = ${now}/bin\nversion = 3.11.2\nexecutable = ${now}/bin/python3.11\nbase-prefix = ${now}\n`,
@@ -62,36 +62,36 @@ Deno.test("a base Python that moved with its environments is named by its new pa
 });
 
 Deno.test("a base Python that did not move keeps its path", async () => {
-  await using place = await makePlace();
-  const root = `${place.path}/new/a`;
-  await writeTree(place.path, {
+  await using venvWorld = await makeVenvWorld();
+  const root = `${venvWorld.path}/new/a`;
+  await writeTree(venvWorld.path, {
     "old/py/bin/python3": "",
     "new/py/bin/python3": "",
-    "new/a/pyvenv.cfg": `home = ${place.path}/old/py/bin\nversion = 3.11.2\n`,
-    "new/a/bin/activate": `VIRTUAL_ENV=${place.path}/old/a\n`,
+    "new/a/pyvenv.cfg": `home = ${venvWorld.path}/old/py/bin\nversion = 3.11.2\n`,
+    "new/a/bin/activate": `VIRTUAL_ENV=${venvWorld.path}/old/a\n`,
   });
   await applyRelocation(await planRelocation(root, root));
   assert.match(await Deno.readTextFile(`${root}/pyvenv.cfg`), /old\/py/);
 });
 
 Deno.test("a moved environment that a link leads to names the link's path", async () => {
-  await using place = await makePlace();
-  await writeTree(place.path, {
+  await using venvWorld = await makeVenvWorld();
+  await writeTree(venvWorld.path, {
     "work/a/pyvenv.cfg": "home = /usr/bin\nversion = 3.11.2\n",
     "work/a/bin/activate": "VIRTUAL_ENV=/gone/a\n",
     "work/a/bin/tool": "#!/gone/a/bin/python\n",
     [`work/a/${SITE}/tool-1.dist-info/RECORD`]: "../../../../bin/tool,,\n",
-    "venvs/a": { link: `${place.path}/work/a` },
+    "venvs/a": { link: `${venvWorld.path}/work/a` },
   });
-  const root = `${place.path}/venvs/a`;
+  const root = `${venvWorld.path}/venvs/a`;
   assert.deepEqual(await applyRelocation(await planRelocation(root, root)), []);
   assert.equal(await Deno.readTextFile(`${root}/bin/tool`), `#!${root}/bin/python\n`);
   assert.equal((await planRelocation(root, root)).changes.length, 0);
 });
 
 Deno.test("pkg-config and CMake files and Python's build data name the new directory", async () => {
-  await using place = await makePlace();
-  const root = `${place.path}/env`;
+  await using venvWorld = await makeVenvWorld();
+  const root = `${venvWorld.path}/env`;
   await writeTree(root, {
     "pyvenv.cfg": "home = /usr/bin\nversion = 3.11.2\n",
     "bin/activate": "VIRTUAL_ENV=/old/env\n",
@@ -108,13 +108,13 @@ Deno.test("pkg-config and CMake files and Python's build data name the new direc
 });
 
 Deno.test("files that name the real path of an environment reached through a link name the new directory", async () => {
-  await using place = await makePlace();
-  await writeTree(place.path, {
+  await using venvWorld = await makeVenvWorld();
+  await writeTree(venvWorld.path, {
     "work/a/pyvenv.cfg": "home = /usr/bin\nversion = 3.11.2\n",
-    "work/a/bin/activate": `VIRTUAL_ENV=${place.path}/venvs/a\n`,
-    [`work/a/${SITE}/x.pth`]: `${place.path}/work/a/src\n`,
-    "venvs/a": { link: `${place.path}/work/a` },
+    "work/a/bin/activate": `VIRTUAL_ENV=${venvWorld.path}/venvs/a\n`,
+    [`work/a/${SITE}/x.pth`]: `${venvWorld.path}/work/a/src\n`,
+    "venvs/a": { link: `${venvWorld.path}/work/a` },
   });
-  const { changes } = await planRelocation(`${place.path}/venvs/a`, "/opt/venv");
+  const { changes } = await planRelocation(`${venvWorld.path}/venvs/a`, "/opt/venv");
   assert.deepEqual(changes.map(({ path }) => path), ["bin/activate", `${SITE}/x.pth`]);
 });

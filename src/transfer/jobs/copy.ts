@@ -117,7 +117,7 @@ class Copying {
   /** Copies the files of one directory: small ones with SmallFileCopier, all that this leaves with EntryWriter. */
   *#copyPlainly(groups: readonly Member[][]): Work<void> {
     const { keep, durability } = this.#settings;
-    const isQuick = keep === "copy" && durability === "fast" && this.request.packed === undefined;
+    const isQuick = keep === "copy" && durability === "fast";
     const left = isQuick ? yield* this.#copySmall(groups) : groups;
     yield* this.#copyGroups(left);
   }
@@ -132,17 +132,23 @@ class Copying {
     // All items of one directory are written into one directory.
     const { directory, temporaryFile } = groups[0]![0]!;
     const done = new Set<Member[]>();
-    const copyAll = (from: number, to: number) => {
+    const { packed } = this.request;
+    const copyAll = (from: number | undefined, to: number) => {
       for (const group of quick) {
         this.context.checkStopped();
-        const { entry, temporaryFile } = group[0]!;
-        if (!copier.copy(entry, from, to, temporaryFile.name)) continue;
+        const { index, entry, temporaryFile: { name } } = group[0]!;
+        const isCopied = from === undefined
+          ? copier.copyContent(entry, contentIn(packed!, index, entry), to, name)
+          : copier.copy(entry, from, to, name);
+        if (!isCopied) continue;
         this.context.done(1, entry.sizeBytes);
         done.add(group);
       }
     };
     try {
-      yield* this.#withBoth(directory, temporaryFile.directory, copyAll);
+      // Where the contents were read already, the source is not asked.
+      if (packed === undefined) yield* this.#withBoth(directory, temporaryFile.directory, copyAll);
+      else yield* this.#withWritten(temporaryFile.directory, (to) => copyAll(undefined, to));
     } catch (error) {
       // The directory vanished or cannot be opened: EntryWriter then reports that for each name.
       if (!(error instanceof SystemCallError)) throw error;
@@ -154,14 +160,18 @@ class Copying {
   *#withBoth(directory: string, written: string, use: (from: number, to: number) => void): Work<void> {
     const from = yield* this.#from.open(directory);
     try {
-      const to = yield* this.#temporaryTree.open(written);
-      try {
-        use(from, to);
-      } finally {
-        this.#temporaryTree.release(written);
-      }
+      yield* this.#withWritten(written, (to) => use(from, to));
     } finally {
       this.#from.release(directory);
+    }
+  }
+
+  *#withWritten(written: string, use: (to: number) => void): Work<void> {
+    const to = yield* this.#temporaryTree.open(written);
+    try {
+      use(to);
+    } finally {
+      this.#temporaryTree.release(written);
     }
   }
 
@@ -264,13 +274,12 @@ class Copying {
 
   /** The same for a link, or for a file whose content was read already: the source is not asked. */
   *#copyPacked(member: Member, attempt: Attempt, linkTo?: Member): Work<CopyResult | undefined> {
-    const { bytes, starts } = this.request.packed!;
     const { entry, index } = member;
     const temporaryFile = yield* this.#openTemporary(member, attempt);
     try {
       const isLinked = linkTo !== undefined && (yield* this.#writer.link(temporaryFile, linkTo));
       if (isLinked) return undefined;
-      const content = bytes.subarray(starts[index]!, starts[index]! + entry.sizeBytes);
+      const content = contentIn(this.request.packed!, index, entry);
       const written = yield* this.#writer.writeContent(member, temporaryFile, content, attempt);
       return written === "written" ? undefined : { kind: written };
     } catch (error) {
@@ -293,6 +302,14 @@ class Copying {
     }
     return { tree: this.#temporaryTree, directory: temporaryFile.directory, handle, name };
   }
+}
+
+function contentIn(
+  { bytes, starts }: NonNullable<CopyRequest["packed"]>,
+  index: number,
+  { sizeBytes }: Pick<Member["entry"], "sizeBytes">,
+): Uint8Array<ArrayBuffer> {
+  return bytes.subarray(starts[index]!, starts[index]! + sizeBytes);
 }
 
 function hasArrived(result: CopyResult | undefined): boolean {

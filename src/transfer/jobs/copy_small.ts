@@ -61,9 +61,14 @@ export class SmallFileCopier {
     if (source < 0) return false;
     const length = this.#read(source, entry);
     const isDone = length >= 0 &&
-      this.#write(to, newName === entry.name ? name : cString(newName), { source, entry, length });
+      this.#write(to, newName === entry.name ? name : cString(newName), { source, entry, content: BUFFER, length });
     calls.closeHandle(source);
     return isDone;
+  }
+
+  /** The same for a file whose content was read already, and which has no extended attributes. */
+  copyContent(entry: Entry, content: Bytes, to: number, newName: string): boolean {
+    return this.#write(to, cString(newName), { source: undefined, entry, content, length: content.length });
   }
 
   /** Reads a whole file. Returns a number below zero if the file is not as planned. */
@@ -84,26 +89,35 @@ export class SmallFileCopier {
   #write(
     to: number,
     name: Bytes,
-    { source, entry, length }: { readonly source: number; readonly entry: Entry; readonly length: number },
+    { source, entry, content, length }: {
+      /** The handle of the file whose extended attributes are looked for. */
+      readonly source: number | undefined;
+      readonly entry: Entry;
+      readonly content: Bytes;
+      readonly length: number;
+    },
   ): boolean {
     const calls = this.#calls;
     const { mode } = entry;
     const target = calls.openat(to, name, WRITE_FLAGS, mode & 0o777) as number;
     if (target < 0) return false;
-    const isWritten = (length === 0 || calls.pwrite(target, BUFFER, length, 0) === length) &&
-      this.#describe(target, { source, entry });
+    const isWritten = (length === 0 || calls.pwrite(target, content, length, 0) === length) &&
+      (source === undefined || !this.#hasAttributes(source)) && this.#describe(target, entry);
     // NFS reports write errors at close(2).
     if (calls.close(target) === 0 && isWritten) return true;
     calls.unlinkat(to, name, 0);
     return false;
   }
 
-  /** Sets owner, mode and time; false if the file has extended attributes, which EntryWriter copies. */
-  #describe(target: number, { source, entry }: { readonly source: number; readonly entry: Entry }): boolean {
+  /** Attributes, more of them than fit into the buffer, or an error: EntryWriter copies them or reports why not. */
+  #hasAttributes(source: number): boolean {
+    return this.#support.isWorthAsking && this.#calls.flistxattr(source, this.#names) !== 0;
+  }
+
+  /** Sets owner, mode and time. */
+  #describe(target: number, entry: Entry): boolean {
     const calls = this.#calls;
     const { owners, traits, umask } = this.#settings;
-    // Attributes, more of them than fit into the buffer, or an error: EntryWriter copies them or reports why not.
-    if (this.#support.isWorthAsking && calls.flistxattr(source, this.#names) !== 0) return false;
     const isForeign = owners === "same" && isOfOthers(entry);
     if (isForeign && calls.fchown(target, entry.userId, entry.groupId) !== 0) return false;
     const { mode } = entry;

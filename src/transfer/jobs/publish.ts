@@ -7,6 +7,7 @@ import type { Work } from "../../posix/work.ts";
 import type { TransferPolicy } from "../decide.ts";
 import { ListedEntry, parseLabel } from "../entry_text.ts";
 import { type CopyItem, itemIn } from "../item.ts";
+import { isLockedByOthers } from "../locked_files.ts";
 import { publish } from "../publish.ts";
 import { reasonOf } from "../refusals.ts";
 import { publishDirectory } from "../publish_directory.ts";
@@ -20,9 +21,9 @@ export interface PublishRequest {
   readonly items: readonly CopyItem[];
 }
 
-/** `overtaken`: another program wrote there after the plan was made, and its file stays. */
+/** Another program wrote there after the plan was made (`overtaken`), or has the file open: its file stays. */
 export type PublishResult =
-  | { readonly kind: "overtaken" }
+  | { readonly kind: "overtaken" | "in use there" }
   | { readonly kind: "failed"; readonly reason: string };
 
 /** Publishes files; undefined for a file that has its name now. The results are in the order of the request. */
@@ -37,6 +38,10 @@ export async function runPublish(
     const [writtenDirectory, writtenName] = splitLast(written);
     const temporaryDirectory = yield* temporaryTree.open(writtenDirectory);
     try {
+      if (replaces !== undefined && (yield* isLockedByOthers(tree, directory, replaces))) {
+        results[index] = { kind: "in use there" };
+        return;
+      }
       const outcome = yield* publish({
         ...{
           temporaryDirectory,

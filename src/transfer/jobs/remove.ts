@@ -6,6 +6,7 @@ import { isMissing } from "../../posix/list.ts";
 import { cString, isNoDirectory, type Tree } from "../../posix/tree.ts";
 import type { Work } from "../../posix/work.ts";
 import { ListedEntry, parseLabel } from "../entry_text.ts";
+import { isLockedByOthers } from "../locked_files.ts";
 import { entryAt, isStill } from "../publish.ts";
 import { removePath } from "../../posix/remove.ts";
 import type { JobContext } from "./job.ts";
@@ -18,8 +19,8 @@ export interface RemoveRequest {
   readonly items: readonly (readonly [directory: string, label: string, state: string])[];
 }
 
-/** The result for a name. `changed`: it is another entry now, and is kept. */
-export type RemoveResult = "removed" | "gone" | "changed" | "not empty" | { readonly failed: string };
+/** The result for a name. `changed`: it is another entry now; that and what a program has open (`in use there`) is kept. */
+export type RemoveResult = "removed" | "gone" | "changed" | "in use there" | "not empty" | { readonly failed: string };
 
 /** Removes names. The results are in the order of the request. */
 export async function runRemove(request: RemoveRequest, context: JobContext): Promise<RemoveResult[]> {
@@ -47,6 +48,7 @@ function* remove(
     const now = yield* entryAt(tree, directory, entry.name);
     if (now === undefined) return "gone";
     if (!isStill(entry, now)) return "changed";
+    if (yield* isLockedByOthers(tree, directory, now)) return "in use there";
   }
   const path = directory === "" ? entry.name : `${directory}/${entry.name}`;
   if (isDirectory) tree.forget(path);
