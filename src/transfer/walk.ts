@@ -22,8 +22,8 @@ import type { PackedTree } from "./packed_tree.ts";
 import { EMPTIED, LOST, lostNames, NOTHING_LOST, UNMOUNTED, withoutNames, withRecordsOf } from "./lost_links.ts";
 import { withoutWritesThroughLinks } from "./behind_links.ts";
 import { countMarks, withoutMarks } from "./racy.ts";
-import { hasAllNames, hasSameEntries } from "./unchanged.ts";
-import { namesWithOtherContents, planDatabases } from "./walk_contents.ts";
+import { countRecords, hasAllNames, hasSameEntries } from "./unchanged.ts";
+import { lookAtContents, planDatabases } from "./walk_contents.ts";
 import { type LoggedNames, loggedState } from "./intent_log.ts";
 import { decodeName, joinName, splitLast } from "../posix/file_names.ts";
 
@@ -57,20 +57,20 @@ export interface WalkRequest {
 export interface UnchangedDirectory {
   readonly directory: string;
   readonly block: ManifestBlock;
-  /** The directory itself at the sending side. */
+  /** The directory itself at the sending side, and at the receiving side where it was looked at. */
   readonly self: Entry | undefined;
+  readonly there?: Entry | undefined;
   /** Its files with several names: one of them may get a new name elsewhere, and then all names move together. */
   readonly linked: readonly Entry[];
+  /** Whether the receiving side has names that are not recorded. */
+  readonly others: "none" | "some";
 }
 
 /** Receives the decisions of the walk. The walk goes on below a directory when the returned promise resolves. */
 export interface WalkReceiver {
   /** `there`: the entries of the receiving side. */
   onPlan(plan: DirectoryPlan, there: readonly Entry[]): Promise<void> | void;
-  /**
-   * A directory that is as recorded at the sending side and has all its names at the receiving side. Only names are compared,
-   * because changes on the receiving side would be kept anyway. Without this callback, everything is compared.
-   */
+  /** Only names are compared, since changes on the receiving side would be kept. Without this callback, all is compared. */
   readonly onUnchanged?: (unchanged: UnchangedDirectory) => void;
   /** Which names take part, with what selected links lead to; called first. */
   readonly onSelection?: (selection: Selection | undefined) => void;
@@ -183,7 +183,7 @@ class Walk {
     if (visit.to === undefined || names === undefined || "unreadable" in names) return false;
     const self = visit.from === "unseen" ? listings.from.selves.get(directory) : visit.from;
     const there = visit.to === "unseen" ? listings.to.selves.get(directory) : visit.to;
-    if (self !== undefined && there !== undefined && !sameDirectory(self, there)) return false;
+    if (self !== undefined && there !== undefined && !(sameMode(self, there) && sameTime(self, there))) return false;
     const known = this.#withoutOtherMarks(from.records, recorded, block);
     if (!hasSameEntries(from, known)) return false;
     // A full comparison looks at all entries; hard links are judged by all names of a file together.
@@ -192,12 +192,12 @@ class Walk {
       : hasAllNames(names.entries, recorded);
     if (!isThere) return false;
     // The root itself is in no directory's record. A push does not change directories.
-    const isOtherRoot = directory === "" && this.request.rules.policy === "stage" &&
-      self?.text !== this.request.record?.root;
-    if (isOtherRoot) return false;
+    const { record, rules } = this.request;
+    if (directory === "" && rules.policy === "stage" && self?.text !== record?.root) return false;
     this.#tellOutsideLinks(directory, from);
     this.#tellMounts(directory, from.directories, self);
-    this.receiver.onUnchanged?.({ directory, block, self, linked: from.linked });
+    const others = names.entries.length > countRecords(recorded) ? "some" : "none";
+    this.receiver.onUnchanged?.({ directory, block, self, there, linked: from.linked, others });
     for (const entry of from.directories) {
       this.#queue.push({ directory: joinName(directory, entry.name), from: entry, to: "unseen" });
     }
@@ -260,7 +260,7 @@ class Walk {
     const hasMarks = block !== undefined && countMarks(block.content, "either") > 0;
     const sides = { directory, from, to, recordOf, fromSelf: self("from"), toSelf: self("to"), excluded, hasMarks };
     const isResumed = (name: string) => noted(name) !== undefined;
-    const facts = { ...sides, isResumed, differs: await namesWithOtherContents(sides, this.request, this.runner) };
+    const facts = { ...sides, isResumed, ...await lookAtContents(sides, this.request, this.runner) };
     const isEntered = (name: string) =>
       this.request.selection?.roleOf(joinName(directory, name), "directory") === "entered";
     const decided = decideDirectory({ ...facts, isEntered }, this.request.rules);
@@ -269,7 +269,7 @@ class Walk {
       ? withoutWritesThroughLinks(decided, isBehindLink, recordOf)
       : decided;
     const whole = this.#withExcludedRecords(withRecordsOf(allowed, lost, recordOf), excluded);
-    const plan = await planDatabases(whole, { from, to, recordOf }, this.request, this.runner);
+    const plan = await planDatabases(whole, facts, this.request, this.runner);
     this.runner.expect(from.length, "list");
     this.#tellOutsideLinks(directory, listed.from);
     if (this.#sourceSide === "from") this.#tellMounts(directory, from, self("from"));
@@ -297,7 +297,9 @@ class Walk {
   /** Leaves a directory of the receiving side as it is, and goes on below it. */
   #leaveReceiver(directory: string, from: ListedDirectory, self: Entry | undefined): void {
     const block = this.request.record?.blocks().get(directory);
-    if (block !== undefined) this.receiver.onUnchanged?.({ directory, block, self, linked: from.linked });
+    if (block !== undefined) {
+      this.receiver.onUnchanged?.({ directory, block, self, linked: from.linked, others: "none" });
+    }
     for (const entry of from.directories) {
       this.#queue.push({ directory: joinName(directory, entry.name), from: entry, to: "unseen" });
     }
@@ -393,8 +395,4 @@ async function isDirectory(path: string, runner: JobRunner): Promise<boolean> {
     if (!(error instanceof SystemCallError)) throw error;
     throw new CliError("file-system", `Cannot read "${path}": ${messageOf(error)}`, { cause: error });
   }
-}
-
-function sameDirectory(one: Entry, other: Entry): boolean {
-  return sameMode(one, other) && sameTime(one, other);
 }

@@ -78,11 +78,11 @@ for (const [kind, { acquire, file }] of Object.entries(KINDS)) {
         const movedAt = ++moves < 5 ? performance.now() : -Infinity;
         return { movedAt, position: `${moves} files` };
       };
-      const waiting = acquire({ path, deadlineSeconds: 0.01, deadlineSetting: "lock_timeout_seconds", progress });
+      const waiting = acquire({ path, deadlineSeconds: 0.3, deadlineSetting: "lock_timeout_seconds", progress });
       await assert.rejects(waiting, (error: Error) => {
         assert.match(
           error.message,
-          /still held by process \d+ .*, for \d+s after 0.01 s without progress, at \d+ files/,
+          /still held by process \d+ .*, for \d+s after 0.3 s without progress, at \d+ files/,
         );
         return isLocked(error);
       });
