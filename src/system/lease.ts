@@ -134,8 +134,8 @@ function ourLease(path: string, content: string, former: Lock["former"]): Lease 
       await Deno.utime(path, now, now);
     },
     async release() {
-      // If another process took us for dead, the file is that process's lease: leave it.
-      if (await isOurs()) await unlinkPath(path).catch(() => {});
+      // If another process took us for dead, the file is that process's lease: leave it, also if that cannot be told.
+      if (await readOwnText(path).catch(() => undefined) === content) await unlinkPath(path).catch(() => {});
     },
   };
 }
