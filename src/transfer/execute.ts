@@ -174,7 +174,9 @@ export class Execution {
         this.#lose({ directory, entry }, reason, this.#publishing === undefined ? undefined : replaced);
       }
     }
-    await this.#setModes(directory, plan.modes);
+    for (const [entry, reason] of await this.#directories.setModes(directory, plan.modes)) {
+      this.#recorder.failMode({ directory, entry }, reason);
+    }
     this.#directories.keepTimeOf(plan);
     const isPushed = roots.intent === "push" && this.#publishing?.directories.topOf(directory) !== undefined;
     if ((plan.finish === "as source" || isPushed) && plan.fromSelf !== undefined) {
@@ -365,16 +367,6 @@ export class Execution {
     const { settings, runner } = this.request;
     if (this.#large !== undefined && settings.temporary === "directly") {
       await runner.run("removeTree", { path: `${settings.to}/${PARTIAL_DIRECTORY}` });
-    }
-  }
-
-  async #setModes(directory: string, entries: readonly Entry[]): Promise<void> {
-    if (entries.length === 0) return;
-    const items = entries.map((entry) => [joinName(directory, entry.name), entry.mode] as const);
-    const request = { root: this.request.roots.to, items, failures: "name" } as const;
-    const failed = await this.request.runner.run("modes", request, { names: items.length });
-    for (const [index, reason] of Object.entries(failed)) {
-      this.#recorder.failMode({ directory, entry: entries[Number(index)]! }, reason);
     }
   }
 
