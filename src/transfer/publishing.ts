@@ -15,10 +15,12 @@ import { labelOf, stateText } from "./entry_text.ts";
 import { HeldFiles } from "./held_files.ts";
 import { copyItemOf, type Item, type MissingItem, type MoveOutcome, pathOf } from "./item.ts";
 import type { JobRunner } from "./job_runner.ts";
+import { destinationOf } from "./needed_names.ts";
 import type { ResultRecorder } from "./result_recorder.ts";
 import { NewDirectories, type NewDirectory, phaseOfDirectory } from "./new_directories.ts";
 import { holdsReferences, type Phase, phaseOf, PHASES, pointsElsewhere, unitOf } from "./phases.ts";
-import { NEWER_REASON, refersToLater, type WalkTimes } from "./written_meanwhile.ts";
+import type { SendingDirectories } from "./sending_directories.ts";
+import { NEWER_REASON, refers, refersToLater, type WalkTimes } from "./written_meanwhile.ts";
 
 /** Limit for held files of the first phase: a killed transfer loses them, and old files take up space until then, too. */
 export const HELD = { files: 32_768, sizeBytes: 256 * 1024 ** 2 };
@@ -38,6 +40,7 @@ export interface PublishingRequest {
   readonly runner: JobRunner;
   readonly recorder: ResultRecorder;
   readonly times: WalkTimes;
+  readonly sending: SendingDirectories;
   /** Makes the parent of a directory that is made by need writable. */
   readonly openParent: (directory: string) => Promise<void>;
   /** Gets files and bytes that were counted as done and then could not be published. */
@@ -78,6 +81,7 @@ export class Publishing {
   async take({ moved, missing }: Pick<MoveOutcome, "moved" | "missing">): Promise<void> {
     for (const { item, ...reason } of missing) this.fail(pathOf(item), reason);
     for (const item of moved) {
+      if (refers(item, this.request.settings.policy)) this.request.sending.watch(item);
       if (this.directories.count(item)) this.#addToNew(item);
       else this.#held[phaseOf(item.directory, item.entry, item.replaces)].add(item);
     }
@@ -125,6 +129,8 @@ export class Publishing {
 
   /** Publishes everything that was copied. Directories already have their modes and times. */
   async publishAll(): Promise<void> {
+    const { sending, recorder } = this.request;
+    for (const item of await sending.lookAgain()) recorder.miss(item, NEWER_REASON, "newer");
     await this.#dropReferences();
     const directories = Map.groupBy(this.directories.takeAll(), phaseOfDirectory);
     for (const phase of PHASES) {
@@ -186,12 +192,11 @@ export class Publishing {
     return true;
   }
 
-  /** A reference that is newer than the walk, or points at a file that did not arrive, keeps its old state. */
+  /** A reference that is newer than the walk or than the listing of its unit, or points at a file that did not arrive, keeps its old state. */
   #isKeptBack(item: Item): boolean {
-    const { times, settings: { policy }, recorder, onLost } = this.request;
-    const why = refersToLater(item, times, policy)
-      ? { reason: NEWER_REASON, cause: "newer" } as const
-      : this.#lackOf(item);
+    const { times, sending, settings: { policy }, recorder, onLost } = this.request;
+    const isEarly = refersToLater(item, times, policy) || (refers(item, policy) && sending.isChanged(item));
+    const why = isEarly ? { reason: NEWER_REASON, cause: "newer" } as const : this.#lackOf(item);
     if (why === undefined) return false;
     onLost(1, item.entry.sizeBytes);
     recorder.lose({ item, ...why, receiver: "as it was" });
@@ -202,7 +207,7 @@ export class Publishing {
   #lackOf(item: Item): Pick<MissingItem, "reason" | "cause"> | undefined {
     const { directory, entry, replaces } = item;
     if (this.#failed.size === 0 || (replaces === undefined && !holdsReferences(directory))) return undefined;
-    const unit = entry.type === "link" ? targetOf(item) : unitOf(directory, entry.name);
+    const unit = entry.type === "link" ? destinationOf(directory, entry.linkTarget) : unitOf(directory, entry.name);
     const lacks = unit === undefined ? undefined : this.#failed.get(unit);
     if (lacks === undefined) return undefined;
     if (lacks.cause === "failed") {
@@ -242,15 +247,4 @@ export class Publishing {
 function partition<T>(all: readonly T[], isFirst: (one: T) => boolean): readonly [readonly T[], readonly T[]] {
   const { first = [], other = [] } = Object.groupBy(all, (one) => isFirst(one) ? "first" : "other");
   return [first, other];
-}
-
-/** The path to which a link inside the tree leads. */
-function targetOf({ directory, entry }: Item): string | undefined {
-  if (entry.linkTarget.startsWith("/")) return undefined;
-  const parts = directory === "" ? [] : directory.split("/");
-  for (const part of entry.linkTarget.split("/")) {
-    if (part === ".." && parts.pop() === undefined) return undefined;
-    if (part !== ".." && part !== "." && part !== "") parts.push(part);
-  }
-  return parts.join("/");
 }

@@ -110,7 +110,7 @@ async function giveSquashfuse(world: World): Promise<void> {
   await world.handOver();
 }
 
-/** Runs with a pack that squashfuse mounts; a signal must reach the program, and nothing be left. */
+/** Runs with a pack that squashfuse mounts; a signal must reach the program, and nothing may be left behind. */
 async function tryMounted(world: World, fuse: RunOptions): Promise<void> {
   await giveSquashfuse(world);
   const script = "tool; trap 'echo got; exit 9' USR1; echo ready; for i in $(seq 1200); do sleep 0.05; done";
