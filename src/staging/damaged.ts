@@ -1,5 +1,6 @@
 // Warnings about files that neither a sync nor a push settles: files on scratch that a crash may have damaged or that could not
-// be compared, files behind a link of the source, and databases that a program has open.
+// be compared, files behind a link of the source, and databases that a program has open. Also about files that stay only because
+// something that was not pushed yet needs them.
 import { formatFiles, listSome, shellWord } from "../text/format.ts";
 import type { KeptPath } from "../transfer/request.ts";
 import type { StageWarning } from "./stage_result.ts";
@@ -18,6 +19,7 @@ export function splitDamaged(
       ...truncatedWarnings(variable, pathsOf((reason) => reason === "truncated")),
       ...uncomparedWarnings(variable, pathsOf((reason) => reason === "not compared")),
       ...linkWarnings(variable, pathsOf((reason) => reason === "a link at the source")),
+      ...neededWarnings(variable, pathsOf((reason) => reason === "needed there")),
       ...useWarnings(pathsOf((reason) => reason === "in use there")),
     ],
     rest: kept.filter(({ reason }) => !OWN_WARNING.includes(reason)),
@@ -30,6 +32,7 @@ const OWN_WARNING: readonly KeptPath["reason"][] = [
   "not compared",
   "a link at the source",
   "in use there",
+  "needed there",
 ];
 
 function damagedWarnings({ name, target }: Variable, paths: readonly string[]): StageWarning[] {
@@ -49,6 +52,16 @@ function truncatedWarnings({ name, source, target }: Variable, paths: readonly s
     text: `${formatFiles(paths.length)} on scratch with only the beginning of what the source has: ${listSome(paths)}`,
     hint: `if a copy was interrupted: rm ${file} && euler-files sync --force --var ${name}; ` +
       `if the file on scratch is right: cp -p ${file} ${original}`,
+  }];
+}
+
+function neededWarnings({ name }: Variable, paths: readonly string[]): StageWarning[] {
+  if (paths.length === 0) return [];
+  return [{
+    text: `${formatFiles(paths.length)} not removed from scratch, though the source has deleted ${
+      paths.length === 1 ? "it" : "them"
+    }: what only scratch has may need ${paths.length === 1 ? "it" : "them"}: ${listSome(paths)}`,
+    hint: `save what only scratch has, with the files it needs: \`euler-files push --var ${name}\``,
   }];
 }
 

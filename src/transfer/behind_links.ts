@@ -1,6 +1,7 @@
 // A push never writes through a link. Where staging followed a link of the source, the target has a file or directory instead
 // of the link; changes to it stay on the target and are named, and the source keeps its link. Pure.
-import type { DirectoryPlan, Kept } from "./decide.ts";
+import type { DirectoryPlan } from "./decide.ts";
+import type { Kept } from "./kept_names.ts";
 import type { EntryState } from "./entry.ts";
 
 const REASON: Kept["reason"] = "a link at the source";

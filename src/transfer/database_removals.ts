@@ -5,6 +5,7 @@ import type { JobRunner } from "./job_runner.ts";
 import type { RemoveRequest } from "./jobs/remove.ts";
 import type { GoneResult } from "./jobs/remove_database.ts";
 import type { ResultRecorder } from "./result_recorder.ts";
+import type { StayingNames } from "./staying_names.ts";
 import { GONE_MEANWHILE_REASON } from "./written_meanwhile.ts";
 
 /** What removing needs. */
@@ -12,6 +13,7 @@ export interface DatabaseRemovalsRequest {
   readonly from: string;
   readonly to: string;
   readonly check: RemoveRequest["check"];
+  readonly staying: StayingNames;
   readonly runner: JobRunner;
   readonly recorder: ResultRecorder;
 }
@@ -54,8 +56,25 @@ export class DatabaseRemovals {
     for (const entry of plan.removals) recorder.amend({ directory, entry }, recorder.recordedOf({ directory, entry }));
   }
 
+  /** Keeps databases of which a file is needed by a name that stays. */
+  async #spareNeeded(): Promise<void> {
+    const { staying, recorder } = this.request;
+    const all = this.#gone.flatMap((gone) =>
+      gone.plan.removals.map((entry) => ({ directory: gone.directory, entry, gone }))
+    );
+    const needed = await staying.among(all, recorder.results.kept);
+    const spared = new Set([...needed].map(({ gone }) => gone));
+    if (spared.size === 0) return;
+    const rest = this.#gone.splice(0).filter((gone) => !spared.has(gone));
+    this.#gone.push(...rest);
+    for (const { directory, plan } of spared) {
+      for (const entry of plan.removals) recorder.keep({ directory, entry }, "needed there");
+    }
+  }
+
   /** Removes the files of each database as a unit, unless a program uses or has changed it. */
   async execute(): Promise<void> {
+    await this.#spareNeeded();
     if (this.#gone.length === 0) return;
     const { from, to, check, runner } = this.request;
     const items = this.#gone.map(({ directory, plan: { name, there, removals } }) => ({

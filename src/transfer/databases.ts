@@ -2,7 +2,8 @@
 // side has a log that the sending side lacks, or changed one of the files, the whole unit is in conflict, because a log
 // destroys a main file to which it does not belong. Pure.
 import { INDEX, mainNameOf, namesOfDatabase } from "./database_files.ts";
-import { type DecisionRules, type DirectoryPlan, isAsRecorded, isOurs, type Kept } from "./decide.ts";
+import { type DecisionRules, type DirectoryPlan, isAsRecorded, isOurs } from "./decide.ts";
+import type { Kept } from "./kept_names.ts";
 import type { Entry, EntryState } from "./entry.ts";
 
 /** The entries of a directory on both sides, and its record. */

@@ -1,5 +1,6 @@
 // Decides what to do in one directory, from the entries of both sides and the record of the last transfer. Pure.
 import { type Entry, type EntryState, isDamaged, isNewer, sameContent, sameMode, sameTime } from "./entry.ts";
+import type { Kept } from "./kept_names.ts";
 import { markedIfRacy, type RacySide } from "./racy.ts";
 import type { FileSystemTraits } from "./traits.ts";
 
@@ -18,6 +19,8 @@ export interface DirectoryFacts {
   readonly differs?: ReadonlySet<string>;
   /** Receiving files that look as recorded and may differ: they were racy, and their content is not known to be the copied one. */
   readonly doubtful?: ReadonlySet<string>;
+  /** Where there is no record: files that the sides have with the same content and different times. */
+  readonly equal?: ReadonlySet<string>;
   /** Whether the record marks files of this directory as racy: then the records of equal files are read, too. */
   readonly hasMarks?: boolean;
   /** Whether a killed transfer may have brought a name; the time of that copy is unknown. */
@@ -47,32 +50,6 @@ export interface DecisionRules {
   readonly resumedSinceSeconds?: number;
   /** `private`: no program uses the receiving side yet, so differences there are left from a killed transfer. */
   readonly receivingSide: "private" | "live";
-}
-
-/** A name on the receiving side that is left alone. */
-export interface Kept {
-  readonly name: string;
-  readonly reason:
-    | "changed there"
-    | "changed on both sides"
-    /** Staging without a record: the copy is newer than the source. */
-    | "newer there"
-    /** Pushing without a record: the source is newer than the copy. */
-    | "newer at the source"
-    | "deleted there"
-    | "gone at the source, changed there"
-    | "damaged"
-    /** Found by staging, which compares contents: a file is only the beginning of the other side's, and not recorded. */
-    | "truncated"
-    /** Perhaps the same: the contents could not be compared, and there is no record. */
-    | "not compared"
-    | "in the way"
-    /** The SQLite database changed on both sides: the file itself, or another file of it, or only one side has a log. */
-    | "part of a database that changed there"
-    /** A program has the database open on the receiving side. */
-    | "in use there"
-    /** Staging followed a link of the source, and a push does not write through it. */
-    | "a link at the source";
 }
 
 /** One name of a file that has several. */
@@ -234,8 +211,9 @@ function decideFile(
   }
   if (to === undefined) {
     const deletedThere = rules.policy === "push" && base !== undefined && same(from, base);
-    if (deletedThere) keep(draft, from.name, "deleted there", base);
-    else bring(draft, from);
+    if (!deletedThere) return bring(draft, from);
+    draft.kept.push({ name: from.name, reason: "deleted there", from });
+    draft.records.push([from.name, base]);
     return;
   }
   const onlySourceChanged = rules.policy === "push" && base !== undefined && same(from, base);
@@ -243,10 +221,11 @@ function decideFile(
   if (isOurs(rules)) return bring(draft, from, to);
   if (base === undefined) {
     if (rules.unrecorded === "foreign") return keep(draft, from.name, "changed on both sides", base);
-    if (!isNewer(to, from, rules.traits.timeStep)) return bring(draft, from, to);
-    if (rules.policy === "push") return keep(draft, from.name, "newer at the source", base);
-    // Record the state of the source, so that the newer file on the receiving side counts as a change and a push transfers it.
-    return keep(draft, from.name, "newer there", from);
+    const isToNewer = isNewer(to, from, rules.traits.timeStep);
+    if (rules.policy === "push" && isToNewer) return keep(draft, from.name, "newer at the source", base);
+    // An older file of the target counts as an earlier copy. An older one at the source may be its only version.
+    const mayGo = facts.equal?.has(from.name) === true || (rules.policy === "stage" && !isToNewer);
+    return mayGo ? bring(draft, from, to) : keep(draft, from.name, "changed on both sides", base);
   }
   if (onlySourceChanged) {
     // The next sync stages the change of the source.

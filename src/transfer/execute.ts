@@ -7,7 +7,6 @@ import type { System } from "../system/system.ts";
 import { Batch, batchesAtOnce } from "./batches.ts";
 import type { DirectoryPlan } from "./decide.ts";
 import { DatabaseMoves } from "./database_moves.ts";
-import { DatabaseRemovals } from "./database_removals.ts";
 import { Directories, type UnfinishedDirectory } from "./directories.ts";
 import type { Entry } from "./entry.ts";
 import { type Item, type MoveOutcome, pathOf } from "./item.ts";
@@ -26,8 +25,9 @@ import { Publishing } from "./publishing.ts";
 import type { TransferRequest } from "./request.ts";
 import { Removals } from "./removals.ts";
 import { PARTIAL_DIRECTORY } from "./own_names.ts";
+import type { StayingNames } from "./staying_names.ts";
 import type { UnchangedDirectory } from "./walk.ts";
-import { isNewerThanWalk, NEWER_REASON, refersToLater, type WalkTimes } from "./written_meanwhile.ts";
+import { isNewerThanWalk, NEWER_REASON, refersToLater, type WalkTimes, walkTimes } from "./written_meanwhile.ts";
 
 /** How a transfer is executed. */
 export interface ExecutionRequest {
@@ -45,6 +45,7 @@ export interface ExecutionRequest {
   readonly adopted: Set<string>;
   readonly runner: JobRunner;
   readonly manifest: ManifestBuilder;
+  readonly staying: StayingNames;
   readonly system: System;
   readonly onDone: (files: number, sizeBytes: number) => void;
 }
@@ -57,7 +58,6 @@ export class Execution {
   readonly #links: LinkGroups;
   readonly #removals: Removals;
   readonly #databases: DatabaseMoves;
-  readonly #databaseRemovals: DatabaseRemovals;
   readonly #successors: Item[] = [];
   readonly #skipped = new Map<string, Entry | undefined>();
   readonly #directories: Directories;
@@ -72,7 +72,7 @@ export class Execution {
   readonly #batch: Batch;
 
   constructor(readonly request: ExecutionRequest) {
-    const { roots, settings, mover, runner, manifest, system } = request;
+    const { roots, settings, mover, runner, manifest, staying, system } = request;
     this.#recorder = new ResultRecorder(manifest, roots.record, roots.names ?? "count");
     this.#links = new LinkGroups(roots.to, runner, {
       policy: settings.policy,
@@ -81,7 +81,7 @@ export class Execution {
     this.#pool = new Pool(batchesAtOnce(mover.kind, runner), (error) => this.#stop.abort(error));
     this.#batch = new Batch(mover.kind);
     const { temporary } = settings;
-    this.#times = { startSeconds: roots.walkStartSeconds, now: system.now };
+    this.#times = walkTimes(roots.walkStartSeconds, system.now);
     this.#publishing = temporary === "directly" ? undefined : new Publishing({
       ...{
         settings: { ...settings, temporary },
@@ -100,11 +100,8 @@ export class Execution {
     }, this.#publishing?.directories);
     const { receivingSide } = meaningOf(roots.intent);
     this.#removals = new Removals({
-      ...{ root: roots.to, temporary, prepare: request.prepare, runner, recorder: this.#recorder, receivingSide },
-    });
-    this.#databaseRemovals = new DatabaseRemovals({
-      ...{ from: roots.from, to: roots.to, runner, recorder: this.#recorder },
-      check: receivingSide === "private" ? "none" : "look again",
+      ...{ from: roots.from, root: roots.to, temporary, prepare: request.prepare, runner, recorder: this.#recorder },
+      ...{ receivingSide, staying },
     });
     this.#databases = new DatabaseMoves({
       ...{ settings, runner, recorder: this.#recorder, publishing: this.#publishing },
@@ -185,7 +182,7 @@ export class Execution {
     if (plan.databases.length > 0) {
       await this.request.prepare();
       this.#databases.add(directory, plan.databases.filter(({ transfers }) => transfers.length > 0));
-      this.#databaseRemovals.add(directory, plan.databases.filter(({ transfers }) => transfers.length === 0), when);
+      this.#removals.addDatabases(directory, plan.databases.filter(({ transfers }) => transfers.length === 0), when);
     }
     for (const entry of plan.successors) this.#successors.push({ directory, entry, replaces: undefined });
     const replaced = new Map(plan.replaces.map((entry) => [entry.name, entry]));
@@ -247,10 +244,8 @@ export class Execution {
     await this.#publishing?.publishAll();
     await this.#databases.moveInto("live directories");
     const isWhole = mayRemove && this.results.missing.every(({ cause }) => cause === "vanished");
-    for (const removals of [this.#databaseRemovals, this.#removals]) {
-      if (isWhole) await removals.execute();
-      else removals.postpone();
-    }
+    if (isWhole) await this.#removals.execute();
+    else this.#removals.postpone();
     await this.#moveSuccessors(isWhole ? "done" : "postponed");
     await this.request.cleanUp();
     await this.#adoptOpened();

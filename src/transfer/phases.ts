@@ -21,18 +21,24 @@ const LARGEST_POINTER_BYTES = 1024 * 1024;
 
 /**
  * Directories of references, by which programs find everything else: of a Hugging Face hub (huggingface_hub), npm (cacache,
- * lib/entry-index.js), uv (uv-cache, CacheBucket) and cargo.
+ * lib/entry-index.js), uv (uv-cache, CacheBucket), cargo and Ollama (server/modelpath.go: `manifests` beside `blobs`).
  */
-const REFERENCES = /^(refs|trees|index(-v\d+)?|simple-v\d+|wheels-v\d+)$/;
+const REFERENCES = /^(refs|trees|manifests|index(-v\d+)?|simple-v\d+|wheels-v\d+)$/;
 
 /** Directories whose files refer to files elsewhere: references, and metadata of an installed package (PEP 376, PEP 627). */
 const POINTING_DIRECTORY = new RegExp(`${REFERENCES.source}|\\.(dist-info|egg-info)$`);
 
 /**
  * Files that refer to other files: an index or a description beside data (`dataset_info.json`, `model.safetensors.index.json`,
- * the `.json` beside a download, the `.nbi` beside numba's `.nbc`), Go's lists of versions, cargo's mark of a complete crate.
+ * the `.json` beside a download, the `.nbi` beside numba's `.nbc`), Go's lists of versions, cargo's mark of a complete crate,
+ * the references and the current commit of a Git repository (gitrepository-layout(5)), kagglehub's mark of a complete version,
+ * ModelScope's list of a model's files.
  */
-const POINTING_FILE = /\.(json|nbi|ziphash|rkyv|http|rev)$|^(index|list|RECORD|METADATA|\.cargo-ok)$/;
+const POINTING_FILE =
+  /\.(json|nbi|ziphash|rkyv|http|rev|complete|msc)$|^(index|list|RECORD|METADATA|\.cargo-ok|packed-refs|HEAD|FETCH_HEAD)$/;
+
+/** Names that programs give to files of a database with values of its own beside it (diskcache, LMDB). */
+const DATABASE_NAME = /\.(db|sqlite3?|mdb)$/;
 
 /** The phase in which a name in a live directory is published. */
 export function phaseOf(directory: string, entry: Entry, replaces: Entry | undefined): Phase {
@@ -40,6 +46,11 @@ export function phaseOf(directory: string, entry: Entry, replaces: Entry | undef
   if (entry.type !== "file" || entry.sizeBytes > LARGEST_POINTER_BYTES) return "contents";
   if (!POINTING_FILE.test(entry.name) && !pointsElsewhere(directory)) return "contents";
   return replaces === undefined ? "new pointers" : "pointers";
+}
+
+/** Whether a file is a database by its name. */
+export function isDatabaseName(name: string): boolean {
+  return DATABASE_NAME.test(name);
 }
 
 /** Whether programs find nothing of what the files of a directory refer to while those files are missing. */

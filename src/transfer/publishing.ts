@@ -15,6 +15,7 @@ import { labelOf, stateText } from "./entry_text.ts";
 import { HeldFiles } from "./held_files.ts";
 import { copyItemOf, type Item, type MissingItem, type MoveOutcome, pathOf } from "./item.ts";
 import type { JobRunner } from "./job_runner.ts";
+import { destinationOf } from "./needed_names.ts";
 import type { ResultRecorder } from "./result_recorder.ts";
 import { NewDirectories, type NewDirectory, phaseOfDirectory } from "./new_directories.ts";
 import { holdsReferences, type Phase, phaseOf, PHASES, pointsElsewhere, unitOf } from "./phases.ts";
@@ -202,7 +203,7 @@ export class Publishing {
   #lackOf(item: Item): Pick<MissingItem, "reason" | "cause"> | undefined {
     const { directory, entry, replaces } = item;
     if (this.#failed.size === 0 || (replaces === undefined && !holdsReferences(directory))) return undefined;
-    const unit = entry.type === "link" ? targetOf(item) : unitOf(directory, entry.name);
+    const unit = entry.type === "link" ? destinationOf(directory, entry.linkTarget) : unitOf(directory, entry.name);
     const lacks = unit === undefined ? undefined : this.#failed.get(unit);
     if (lacks === undefined) return undefined;
     if (lacks.cause === "failed") {
@@ -242,15 +243,4 @@ export class Publishing {
 function partition<T>(all: readonly T[], isFirst: (one: T) => boolean): readonly [readonly T[], readonly T[]] {
   const { first = [], other = [] } = Object.groupBy(all, (one) => isFirst(one) ? "first" : "other");
   return [first, other];
-}
-
-/** The path to which a link inside the tree leads. */
-function targetOf({ directory, entry }: Item): string | undefined {
-  if (entry.linkTarget.startsWith("/")) return undefined;
-  const parts = directory === "" ? [] : directory.split("/");
-  for (const part of entry.linkTarget.split("/")) {
-    if (part === ".." && parts.pop() === undefined) return undefined;
-    if (part !== ".." && part !== "." && part !== "") parts.push(part);
-  }
-  return parts.join("/");
 }

@@ -5,13 +5,16 @@
 // deleted there, so that no reader finds a part of it; if another program changed something in it, it is moved back.
 import { CliError } from "../errors/errors.ts";
 import { joinName, splitLast } from "../posix/file_names.ts";
+import { DatabaseRemovals } from "./database_removals.ts";
+import type { DatabasePlan } from "./decide.ts";
 import { depthOf } from "./directories.ts";
 import { labelOf, stateText } from "./entry_text.ts";
 import { type Item, pathOf } from "./item.ts";
 import type { JobRunner } from "./job_runner.ts";
 import { listDirectories } from "./listing.ts";
-import type { RemoveResult } from "./jobs/remove.ts";
+import type { RemoveRequest, RemoveResult } from "./jobs/remove.ts";
 import type { ResultRecorder } from "./result_recorder.ts";
+import type { StayingNames } from "./staying_names.ts";
 import { noteMoves } from "./moved_out.ts";
 import { type Phase, phaseOf, PHASES, pointsElsewhere } from "./phases.ts";
 import { GONE_MEANWHILE_REASON } from "./written_meanwhile.ts";
@@ -26,12 +29,14 @@ const LIST_AT_ONCE = 32;
 
 /** What removing needs. */
 export interface RemovalsRequest {
+  readonly from: string;
   readonly root: string;
   /** Where whole directories are moved before they are deleted; `directly`: no program reads the receiving side. */
   readonly temporary: string | "directly";
   /** Makes the temporary directory. */
   readonly prepare: () => Promise<void>;
   readonly receivingSide: "private" | "live";
+  readonly staying: StayingNames;
   readonly runner: JobRunner;
   readonly recorder: ResultRecorder;
 }
@@ -55,7 +60,21 @@ export class Removals {
   /** Counts names in the temporary directory; a name is not used twice, even if a move failed. */
   #names = 0;
 
-  constructor(readonly request: RemovalsRequest) {}
+  readonly #databases: DatabaseRemovals;
+
+  constructor(readonly request: RemovalsRequest) {
+    const { from, root, runner, recorder, staying } = request;
+    this.#databases = new DatabaseRemovals({ from, to: root, runner, recorder, staying, check: this.#check });
+  }
+
+  get #check(): RemoveRequest["check"] {
+    return this.request.receivingSide === "private" ? "none" : "look again";
+  }
+
+  /** Notes databases of a directory of which files are only removed, as {@linkcode add} does for a name. */
+  addDatabases(directory: string, plans: readonly DatabasePlan[], when: "now" | "next time"): void {
+    this.#databases.add(directory, plans, when);
+  }
 
   /**
    * Notes something to remove later, as the walk saw it. `next time`: it keeps its record and stays with all that is below it,
@@ -85,12 +104,15 @@ export class Removals {
 
   /** Removes nothing and keeps the records, so that the next transfer tries again. */
   postpone(): void {
+    this.#databases.postpone();
     for (const item of this.#items) this.request.recorder.amend(item, item.entry);
   }
 
   /** Removes files and links, unless they changed since the walk, and directories that are empty then. */
   async execute(): Promise<void> {
     const { temporary } = this.request;
+    await this.#databases.execute();
+    await this.#spareNeeded();
     if (temporary === "directly") {
       await this.#removeAll(this.#items);
       return;
@@ -108,6 +130,19 @@ export class Removals {
     await this.#removeAll(others.filter(({ entry }) => entry.type === "directory"));
     for (const { whole, written } of moved) await this.#removeMoved(whole, written, temporary);
     for (const list of this.#lists) await Deno.remove(list).catch(() => {});
+  }
+
+  /** Keeps names that are needed by names which stay; the records stay, too, so that a later transfer removes them. */
+  async #spareNeeded(): Promise<void> {
+    const { staying, recorder } = this.request;
+    const needed = await staying.among(this.#items, recorder.results.kept);
+    if (needed.size === 0) return;
+    const rest = this.#items.splice(0).filter((item) => !needed.has(item));
+    this.#items.push(...rest);
+    for (const item of needed) {
+      if (item.entry.type !== "directory") recorder.keep(item, "needed there");
+      recorder.amend(item, item.entry);
+    }
   }
 
   /** Removes one name at once. Throws a CliError if that fails; a directory that is not empty is left. */
@@ -211,7 +246,7 @@ export class Removals {
   async #remove(items: readonly Name[], moved?: MovedTo): Promise<readonly RemoveResult[]> {
     const results = await this.request.runner.run("remove", {
       root: moved?.root ?? this.request.root,
-      check: this.request.receivingSide === "private" ? "none" : "look again",
+      check: this.#check,
       items: items.map((item) => {
         const [directory, name] = moved === undefined
           ? [item.directory, item.entry.name]

@@ -1,7 +1,8 @@
 // The request of a transfer, and its outcome.
 import type { LockRequest } from "../system/lock_holder.ts";
 import type { Selection } from "../filter/selection.ts";
-import type { DirectoryPlan, Kept } from "./decide.ts";
+import type { DirectoryPlan } from "./decide.ts";
+import type { Kept } from "./kept_names.ts";
 import type { Intent } from "./intent.ts";
 import type { Manifest } from "./manifest.ts";
 import type { MissingCause } from "./missing.ts";

@@ -28,7 +28,9 @@ import { FreeSpaceWatch } from "./free_space_watch.ts";
 import { toTransfer, TransferCounters } from "./counters.ts";
 import { coarserTraits, type FileSystemTraits, USUAL_TRAITS } from "./traits.ts";
 import { incomingName, prepareTemporaryDirectory } from "./temporary_directory.ts";
-import { type UnchangedDirectory, type WalkReceiver, type WalkRequest, walkTrees } from "./walk.ts";
+import { StayingNames, withoutNeededRemovals } from "./staying_names.ts";
+import type { UnchangedDirectory, WalkReceiver, WalkRequest } from "./walk.ts";
+import { walkForTransfer } from "./held_deletions.ts";
 
 export type {
   KeptPath,
@@ -59,16 +61,20 @@ export async function planTransfer(request: TransferRequest, system: System): Pr
   if (names === "folded" || (names === undefined && await looksFolded(request.to))) {
     await refuseNameClashes(walk, request.to, runner);
   }
-  await walkTrees(
+  const staying = new StayingNames(request, runner);
+  await walkForTransfer(
     walk,
+    request.linkRoots,
     {
       onPlan: (plan, there) => {
         counters.add(plan);
+        staying.add(plan, there);
         freeSpace.add(plan, there);
         directories.push(plan);
       },
       onUnchanged: (directory) => {
         counters.addUnchanged(directory);
+        staying.addUnchanged(directory);
         unchanged.push(directory);
       },
       onSelection: (selection) => counters.selection = selection,
@@ -78,6 +84,7 @@ export async function planTransfer(request: TransferRequest, system: System): Pr
     runner,
   );
   await freeSpace.check();
+  const { plans, kept } = await withoutNeededRemovals(directories, staying);
   const at = (plan: DirectoryPlan, entries: readonly { name: string }[]) =>
     entries.map((entry) => joinName(plan.directory, entry.name));
   const removed = (plan: DirectoryPlan, entries: readonly Entry[]) =>
@@ -85,15 +92,15 @@ export async function planTransfer(request: TransferRequest, system: System): Pr
   return {
     engine,
     ...counters.totals(),
-    transfers: directories.flatMap((plan) => at(plan, toTransfer(plan))),
-    deletions: directories.flatMap((plan) =>
+    transfers: plans.flatMap((plan) => at(plan, toTransfer(plan))),
+    deletions: plans.flatMap((plan) =>
       removed(plan, [...plan.clears, ...plan.removals, ...plan.databases.flatMap(({ removals }) => removals)])
     ),
-    kept: counters.kept,
+    kept: [...counters.kept, ...kept],
     unreadable: counters.unreadable,
     outsideLinks: counters.outsideLinks.found(),
     selection: counters.selection,
-    directories,
+    directories: plans,
     unchanged,
   };
 }
@@ -122,7 +129,7 @@ export async function executePlan(
  */
 export async function transferTree(request: TransferRequest, system: System): Promise<TransferOutcome> {
   const feed = async (receiver: WalkReceiver, runner: JobRunner, traits: FileSystemTraits) => {
-    await walkTrees(await walkRequest(request, runner, traits), receiver, runner);
+    await walkForTransfer(await walkRequest(request, runner, traits), request.linkRoots, receiver, runner);
   };
   return await run(request, feed, "to check", system);
 }
@@ -203,8 +210,9 @@ async function run(
   let measured: Promise<FileSystemTraits> | undefined;
   if (request.intent !== "push") await refuseUnsuited(traits, request, runner);
   await using lists = new ListFiles(system);
+  const staying = new StayingNames({ ...request, to }, runner);
   const execution = new Execution({
-    ...{ roots: request, settings, runner, manifest, system },
+    ...{ roots: request, settings, runner, manifest, staying, system },
     mover: moverFor(engine, request, settings, { lists, runner, reader, system }),
     prepare,
     cleanUp: async () => await temporary?.remove(),
@@ -217,12 +225,14 @@ async function run(
       {
         onPlan: async (plan, there) => {
           counters.add(plan);
+          staying.add(plan, there);
           freeSpace?.add(plan, there);
           await freeSpace?.checkSoFar();
           await execution.add(plan);
         },
         onUnchanged: (unchanged) => {
           counters.addUnchanged(unchanged);
+          staying.addUnchanged(unchanged);
           execution.keep(unchanged);
         },
         onSelection: (selection) => counters.selection = selection,

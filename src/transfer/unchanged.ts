@@ -13,6 +13,11 @@ export function* recordsIn(text: string): Generator<{ readonly label: string; re
   for (let at = 0; at + 1 < fields.length; at += 2) yield { label: fields[at]!, state: fields[at + 1]! };
 }
 
+/** How many names {@linkcode directoryText} has. */
+export function countRecords(text: string): number {
+  return (text.split("\0").length - 1) / 2;
+}
+
 /** Whether exactly these entries are recorded, with these states. Directories are mostly read in the same order as before. */
 export function hasSameEntries(
   listing: { readonly records: string; readonly entries: readonly Entry[] },

@@ -22,7 +22,7 @@ import type { PackedTree } from "./packed_tree.ts";
 import { EMPTIED, LOST, lostNames, NOTHING_LOST, UNMOUNTED, withoutNames, withRecordsOf } from "./lost_links.ts";
 import { withoutWritesThroughLinks } from "./behind_links.ts";
 import { countMarks, withoutMarks } from "./racy.ts";
-import { hasAllNames, hasSameEntries } from "./unchanged.ts";
+import { countRecords, hasAllNames, hasSameEntries } from "./unchanged.ts";
 import { lookAtContents, planDatabases } from "./walk_contents.ts";
 import { type LoggedNames, loggedState } from "./intent_log.ts";
 import { decodeName, joinName, splitLast } from "../posix/file_names.ts";
@@ -62,6 +62,8 @@ export interface UnchangedDirectory {
   readonly there?: Entry | undefined;
   /** Its files with several names: one of them may get a new name elsewhere, and then all names move together. */
   readonly linked: readonly Entry[];
+  /** Whether the receiving side has names that are not recorded. */
+  readonly others: "none" | "some";
 }
 
 /** Receives the decisions of the walk. The walk goes on below a directory when the returned promise resolves. */
@@ -181,7 +183,7 @@ class Walk {
     if (visit.to === undefined || names === undefined || "unreadable" in names) return false;
     const self = visit.from === "unseen" ? listings.from.selves.get(directory) : visit.from;
     const there = visit.to === "unseen" ? listings.to.selves.get(directory) : visit.to;
-    if (self !== undefined && there !== undefined && !sameDirectory(self, there)) return false;
+    if (self !== undefined && there !== undefined && !(sameMode(self, there) && sameTime(self, there))) return false;
     const known = this.#withoutOtherMarks(from.records, recorded, block);
     if (!hasSameEntries(from, known)) return false;
     // A full comparison looks at all entries; hard links are judged by all names of a file together.
@@ -190,12 +192,12 @@ class Walk {
       : hasAllNames(names.entries, recorded);
     if (!isThere) return false;
     // The root itself is in no directory's record. A push does not change directories.
-    const isOtherRoot = directory === "" && this.request.rules.policy === "stage" &&
-      self?.text !== this.request.record?.root;
-    if (isOtherRoot) return false;
+    const { record, rules } = this.request;
+    if (directory === "" && rules.policy === "stage" && self?.text !== record?.root) return false;
     this.#tellOutsideLinks(directory, from);
     this.#tellMounts(directory, from.directories, self);
-    this.receiver.onUnchanged?.({ directory, block, self, there, linked: from.linked });
+    const others = names.entries.length > countRecords(recorded) ? "some" : "none";
+    this.receiver.onUnchanged?.({ directory, block, self, there, linked: from.linked, others });
     for (const entry of from.directories) {
       this.#queue.push({ directory: joinName(directory, entry.name), from: entry, to: "unseen" });
     }
@@ -295,7 +297,9 @@ class Walk {
   /** Leaves a directory of the receiving side as it is, and goes on below it. */
   #leaveReceiver(directory: string, from: ListedDirectory, self: Entry | undefined): void {
     const block = this.request.record?.blocks().get(directory);
-    if (block !== undefined) this.receiver.onUnchanged?.({ directory, block, self, linked: from.linked });
+    if (block !== undefined) {
+      this.receiver.onUnchanged?.({ directory, block, self, linked: from.linked, others: "none" });
+    }
     for (const entry of from.directories) {
       this.#queue.push({ directory: joinName(directory, entry.name), from: entry, to: "unseen" });
     }
@@ -391,8 +395,4 @@ async function isDirectory(path: string, runner: JobRunner): Promise<boolean> {
     if (!(error instanceof SystemCallError)) throw error;
     throw new CliError("file-system", `Cannot read "${path}": ${messageOf(error)}`, { cause: error });
   }
-}
-
-function sameDirectory(one: Entry, other: Entry): boolean {
-  return sameMode(one, other) && sameTime(one, other);
 }

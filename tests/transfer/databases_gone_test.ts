@@ -46,7 +46,8 @@ test("a database that a job has open on scratch stays although it is deleted at 
   await using job = await openDatabase(`${scene.to}/db`, "SELECT count(*) FROM t");
   const { manifest, kept, deleted } = await sync(scene.request);
   assert.deepEqual(kept.map(({ reason }) => reason), ["in use there", "in use there"]);
-  assert.deepEqual(deleted, ["cache", "cache/db", "cache/db-wal"]);
+  // Directories beside a database may hold values of it, so they stay as long as the database does.
+  assert.deepEqual(deleted, ["cache/db", "cache/db-wal"]);
   assert.equal(await rowsIn(`${scene.to}/db`), 10);
   // The job ends without writing its log into the main file.
   await job.kill();

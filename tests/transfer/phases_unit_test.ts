@@ -1,6 +1,7 @@
 // The order in which names appear, which follows from the names alone.
 import { equal } from "node:assert/strict";
 import type { Entry } from "../../src/transfer/entry.ts";
+import { PRESETS } from "../../src/config/presets.ts";
 import { phaseOf, PHASES, pointsElsewhere, unitOf } from "../../src/transfer/phases.ts";
 
 function entry(path: string, more: Partial<Entry> = {}): [directory: string, entry: Entry] {
@@ -53,4 +54,50 @@ Deno.test("a file that refers to others belongs to its directory, a reference in
   equal(unitOf("", "index.json"), "");
   equal(pointsElsewhere("site-packages/foo-1.0.dist-info"), true);
   equal(pointsElsewhere("hub/models--m/snapshots/rev"), false);
+});
+
+/** For each preset a file that names other files, or `none`: the tool looks for each file by its own name. */
+const POINTERS: Readonly<Record<string, string | "none">> = {
+  HF_HOME: "hub/models--m/refs/main",
+  TORCH_HOME: "none",
+  HF_HUB_CACHE: "models--m/refs/main",
+  HF_DATASETS_CACHE: "d/default/0.0.0/hash/dataset_info.json",
+  TRANSFORMERS_CACHE: "models--m/refs/main",
+  SENTENCE_TRANSFORMERS_HOME: "models--m/refs/main",
+  NLTK_DATA: "none",
+  KERAS_HOME: "none",
+  TFDS_DATA_DIR: "mnist/3.0.1/dataset_info.json",
+  OLLAMA_MODELS: "manifests/registry.ollama.ai/library/llama3/latest",
+  // kagglehub (cache.py) writes it when all files of a version have arrived.
+  KAGGLEHUB_CACHE: "models/owner/name/framework/variation/1.complete",
+  // modelscope (hub/file_download.py, ModelFileSystemCache): the list of the files of a model.
+  MODELSCOPE_CACHE: "hub/models/owner/name/.msc",
+  WANDB_CACHE_DIR: "none",
+  PIP_CACHE_DIR: "wheels/aa/bb/cc/origin.json",
+  UV_CACHE_DIR: "simple-v18/pypi/foo.rkyv",
+  CONDA_PKGS_DIRS: "numpy-2/info/repodata_record.json",
+  PIXI_CACHE_DIR: "pkgs/numpy-2/info/repodata_record.json",
+  POETRY_CACHE_DIR: "none",
+  npm_config_cache: "_cacache/index-v5/aa/bb/cc",
+  GOMODCACHE: "cache/download/example.org/m/@v/list",
+  TRITON_CACHE_DIR: "hash/__grp__kernel.json",
+  TORCHINDUCTOR_CACHE_DIR: "none",
+  CUDA_CACHE_PATH: "index",
+  APPTAINER_CACHEDIR: "cache/blob/index.json",
+  XDG_CACHE_HOME: "huggingface/hub/models--m/refs/main",
+};
+
+Deno.test("each preset has files that are published last, or none that name others", () => {
+  equal(PRESETS.map(({ name }) => name).toSorted().join(), Object.keys(POINTERS).toSorted().join());
+  for (const [name, path] of Object.entries(POINTERS)) {
+    if (path === "none") continue;
+    const [directory, file] = entry(path);
+    equal(phaseOf(directory, file, undefined), "new pointers", name);
+  }
+  // A Git database below uv's cache: references in one file.
+  for (const name of ["packed-refs", "HEAD"]) {
+    const [directory, file] = entry(`git-v0/db/hash/${name}`);
+    equal(phaseOf(directory, file, file), "pointers");
+  }
+  equal(unitOf("manifests/registry.ollama.ai/library/llama3", "latest"), "");
 });

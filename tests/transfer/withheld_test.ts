@@ -37,3 +37,22 @@ for (const [name, errno] of Object.entries({ EFBIG, EIO })) {
     assert.equal(await shell("cat m/refs/main state.json", scene.to), "r2-2\ntwo\n");
   });
 }
+
+testTrees("stage-update: a manifest of Ollama stays as it was if a layer fails", async () => {
+  await using scene = await makeScene("stage-update", {
+    old:
+      "mkdir -p blobs manifests/registry/library/llama3; echo 1 >blobs/sha256-1; echo 1 >manifests/registry/library/llama3/latest",
+    changes: `head -c ${FAILING_BYTES} /dev/zero >blobs/sha256-2; echo 2222 >manifests/registry/library/llama3/latest
+      mkdir manifests/registry/library/new; echo 2 >manifests/registry/library/new/latest`,
+  });
+  const { system } = systemCalling(({ name, args }) =>
+    name === "pwrite" && args[2] === FAILING_BYTES ? { errno: EIO } : undefined
+  );
+  const outcome = await transferTree(scene.request, system);
+  assert.deepEqual(outcome.missing.map(({ path }) => path).toSorted(), [
+    "blobs/sha256-2",
+    "manifests/registry/library/llama3/latest",
+    "manifests/registry/library/new/latest",
+  ]);
+  assert.equal(await shell("cat manifests/registry/library/*/latest", scene.to), "1\n");
+});
