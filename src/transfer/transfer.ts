@@ -5,6 +5,7 @@ import type { System } from "../system/system.ts";
 import { findRsync, probeRsync, withoutDestructive } from "../tools/rsync.ts";
 import { type DirectoryPlan, sendingSide } from "./decide.ts";
 import { batchBytesAtOnce } from "./batches.ts";
+import { type Entry, removedName } from "./entry.ts";
 import { Execution } from "./execute.ts";
 import { meaningOf, rulesFor } from "./intent.ts";
 import { type JobRunner, prepareJobRunner } from "./job_runner.ts";
@@ -87,12 +88,14 @@ export async function planTransfer(request: TransferRequest, system: System): Pr
   const { plans, kept } = await withoutNeededRemovals(directories, staying);
   const at = (plan: DirectoryPlan, entries: readonly { name: string }[]) =>
     entries.map((entry) => joinName(plan.directory, entry.name));
+  const removed = (plan: DirectoryPlan, entries: readonly Entry[]) =>
+    entries.map((entry) => removedName(joinName(plan.directory, entry.name), entry));
   return {
     engine,
     ...counters.totals(),
     transfers: plans.flatMap((plan) => at(plan, toTransfer(plan))),
     deletions: plans.flatMap((plan) =>
-      at(plan, [...plan.clears, ...plan.removals, ...plan.databases.flatMap(({ removals }) => removals)])
+      removed(plan, [...plan.clears, ...plan.removals, ...plan.databases.flatMap(({ removals }) => removals)])
     ),
     kept: [...counters.kept, ...kept],
     unreadable: counters.unreadable,

@@ -41,8 +41,8 @@ for (const selection of [undefined, WITHOUT_LOCKS]) {
       assert.equal(outcome.status, "complete");
       assert.deepEqual([...seen].toSorted(), ["", "gone gone/in gone/in/two gone/link gone/one"]);
       assert.deepEqual([...outcome.deleted].toSorted(), [
-        "d/gone",
-        "d/gone/in",
+        "d/gone/",
+        "d/gone/in/",
         "d/gone/in/two",
         "d/gone/link",
         "d/gone/one",
