@@ -6,7 +6,14 @@ import type { Entry } from "./entry.ts";
 import type { ManifestBuilder } from "./manifest.ts";
 import type { UnreadableDirectory } from "./jobs/list.ts";
 import { OutsideLinkList } from "./outside_links.ts";
-import type { KeptPath, TransferPlan, TransferProgress, TransferRequest, UnreadablePath } from "./request.ts";
+import type {
+  KeptPath,
+  MissingPath,
+  TransferPlan,
+  TransferProgress,
+  TransferRequest,
+  UnreadablePath,
+} from "./request.ts";
 import type { UnchangedDirectory } from "./walk.ts";
 
 /** A plan's figures. */
@@ -137,4 +144,13 @@ export function toTransfer(plan: DirectoryPlan): readonly Entry[] {
     ...plan.successors,
     ...plan.linked.filter(({ state }) => state === "to transfer").map(({ from }) => from),
   ];
+}
+
+/** Each path once: both sides may have refused the same directory. */
+export function missingPaths(missing: readonly MissingPath[]): readonly MissingPath[] {
+  const paths = missing.map(({ path, reason, cause, type, files, sizeBytes }): [string, MissingPath] => [
+    path,
+    { path, reason, cause, type, files, sizeBytes },
+  ]);
+  return [...new Map(paths).values()];
 }
