@@ -2,7 +2,6 @@
 // It knows nothing of variables, markers or configuration.
 import { CliError } from "../errors/errors.ts";
 import type { System } from "../system/system.ts";
-import { findRsync, probeRsync, withoutDestructive } from "../tools/rsync.ts";
 import { type DirectoryPlan, sendingSide } from "./decide.ts";
 import { batchBytesAtOnce } from "./batches.ts";
 import { type Entry, removedName } from "./entry.ts";
@@ -14,8 +13,6 @@ import type { CopySettings } from "./jobs/copy_settings.ts";
 import { selectLinked, selectLinkedPacked } from "./linked_selection.ts";
 import { linkMapsOf } from "./link_maps.ts";
 import { ListFiles } from "./list_files.ts";
-import { type Mover, NativeMover, RsyncMover } from "./movers.ts";
-import { PackMover } from "./pack_mover.ts";
 import { ManifestBuilder } from "./manifest.ts";
 import { joinName, splitAbsolute } from "../posix/file_names.ts";
 import type { TransferOutcome, TransferPlan, TransferRequest } from "./request.ts";
@@ -32,6 +29,7 @@ import { SendingDirectories } from "./sending_directories.ts";
 import { StayingNames, withoutNeededRemovals } from "./staying_names.ts";
 import type { UnchangedDirectory, WalkReceiver, WalkRequest } from "./walk.ts";
 import { walkForTransfer } from "./held_deletions.ts";
+import { engineFor, moverFor } from "./choose_mover.ts";
 
 export type {
   KeptPath,
@@ -342,48 +340,6 @@ async function refuseUnsuited(traits: FileSystemTraits, request: TransferRequest
     );
   }
   if (traits.names === "folded") await refuseNameClashes(await walkRequest(request, runner, traits), to, runner);
-}
-
-function engineFor(request: TransferRequest, system: System): "rsync" | "native" {
-  const hasRsync = findRsync(system) !== undefined;
-  const wantsRsync = request.extraArgs.length > 0 || request.engine === "rsync";
-  if (!wantsRsync) return "native";
-  if (hasRsync) return "rsync";
-  const without = request.extraArgs.length > 0 ? "do without rsync_extra_args" : "copy without it";
-  throw new CliError("missing-tool", "Cannot transfer: rsync was not found on the PATH", {
-    hint: `load it (\`module load rsync\`), or ${without} this time (\`--engine native\`) ` +
-      "or always (`euler-files config set engine auto`)",
-  });
-}
-
-function moverFor(
-  engine: "rsync" | "native",
-  request: TransferRequest,
-  settings: CopySettings,
-  { lists, runner, reader, system }: {
-    readonly lists: ListFiles;
-    readonly runner: JobRunner;
-    readonly reader: JobRunner | undefined;
-    readonly system: System;
-  },
-): Mover {
-  if (engine === "native" && request.packed !== undefined && reader !== undefined) {
-    const direct = new NativeMover(settings, reader);
-    return new PackMover({ packed: request.packed, settings, runner, direct });
-  }
-  if (engine === "native") return new NativeMover(settings, runner);
-  const program = findRsync(system)!;
-  let rsync: ReturnType<typeof probeRsync> | undefined;
-  return new RsyncMover({
-    ...{ settings, lists, runner, system },
-    rsync: () => rsync ??= probeRsync(program, system),
-    extraArgs: [
-      ...withoutDestructive(request.extraArgs),
-      ...(request.bandwidthLimitBytesPerSecond === undefined
-        ? []
-        : [`--bwlimit=${Math.max(1, Math.round(request.bandwidthLimitBytesPerSecond / 1024))}K`]),
-    ],
-  });
 }
 
 /** Makes the receiving root. Throws a CliError if one of the two is inside the other. */
