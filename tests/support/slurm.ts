@@ -157,6 +157,8 @@ export async function startCluster(
       // The nodes end their epilogs, for which they ask the controller. The others need nothing of what they would save.
       await stopAll(daemons.filter(isNode), "SIGTERM");
       await stopAll(daemons.filter((name) => !isNode(name)), "SIGKILL");
+      // A step of a node that died tries for long to tell the controller of its end.
+      for (const pid of await stepsOf(conf)) await stop(pid, "SIGKILL");
     },
   };
 }
@@ -187,7 +189,18 @@ async function stopProcesses(conf: string, node: string, word: string): Promise<
   }
 }
 
-/** Ends a daemon that this file started. */
+/** The processes of the cluster that watch over a step of a job each. */
+async function stepsOf(conf: string): Promise<number[]> {
+  const found: number[] = [];
+  for await (const { name } of Deno.readDir("/proc")) {
+    const textOf = (file: string) => Deno.readTextFile(`/proc/${name}/${file}`).catch(() => "");
+    if (await textOf("comm") !== "slurmstepd\n") continue;
+    if ((await textOf("environ")).split("\0").includes(`SLURM_CONF=${conf}`)) found.push(Number(name));
+  }
+  return found;
+}
+
+/** Ends a process of the cluster. */
 async function stop(pid: number, signal: Deno.Signal): Promise<void> {
   if (!await isRunning(pid)) return;
   Deno.kill(pid, signal);
