@@ -41,6 +41,8 @@ const MARKER_SCHEMA = v.looseObject({
   source: v.string(),
   // The keys that freshness is decided by. A marker without them is from an older version and counts as none.
   source_fingerprint: v.string(),
+  /** The number of the source directory in its file system; absent in markers of older versions. */
+  source_inode: v.optional(v.number()),
   /** For older versions, which compare it. */
   target_device: v.number(),
   target_inode: v.number(),

@@ -13,6 +13,7 @@ export interface SourceDirectory {
   readonly state: "directory";
   /** Changes if a direct child is added, removed, replaced or gets another modification time or size. */
   readonly fingerprint: string;
+  readonly inode: number;
   /** The newest modification time of the directory and its direct children: `source_mtime` of older versions. */
   readonly newestMtimeSeconds: number;
   /** The directory's own time: the only sign of a child whose name is not UTF-8, since `names` lacks it. */
@@ -114,6 +115,7 @@ export async function observeSource(
     return {
       state: "directory",
       fingerprint: await shortHash([mtimeMilliseconds, ...lines].join("\n")),
+      inode: self.ino ?? 0,
       newestMtimeSeconds: newest / 1000,
       mtimeMilliseconds,
       names: [...children.keys()],

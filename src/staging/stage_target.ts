@@ -213,6 +213,7 @@ async function recordCompletion(
     var_name: variable.name,
     source: variable.source,
     source_fingerprint: source.fingerprint,
+    source_inode: source.inode,
     ...(isWhole ? markedListing(source, startedSeconds * 1000) : {}),
     target_device: target.device,
     target_inode: target.inode,

@@ -81,6 +81,30 @@ for (const [intent, what, scripts, way, add] of CASES) {
   });
 }
 
+for (const [intent, what, scripts] of SCENES.filter(([intent, what]) => intent === "stage-new" || what === "known")) {
+  testTrees(`${intent}, ${what} repository: the copy is complete though the clock of the node is ahead`, async () => {
+    const found: string[] = [];
+    let isOver = false;
+    for (let turn = 0; !isOver; turn++) {
+      await using scene = await makeScene(intent, scripts);
+      isOver = true;
+      const { system } = systemCalling(({ index }) => {
+        if (index !== turn * STEP + 1) return;
+        isOver = false;
+        addRevision(`${scene.from}/m`);
+      });
+      // What is written meanwhile seems to be older than the walk.
+      const request = { ...scene.request, walkStartSeconds: Date.now() / 1000 + 3600 };
+      const { movedOnly, status } = await transferTree(request, system);
+      const isTold = movedOnly &&
+        (intent === "stage-new" || (what === "new" && !await exists(`${scene.to}/m/refs/main`)));
+      const lack = lackOf(`${scene.to}/m`);
+      if (lack !== undefined && !isTold) found.push(`call ${turn * STEP + 1}: ${status}, ${lack}`);
+    }
+    assert.deepEqual(found, []);
+  });
+}
+
 function exists(path: string): Promise<boolean> {
   return Deno.stat(path).then(() => true, () => false);
 }

@@ -84,6 +84,19 @@ testTrees(
   },
 );
 
+testTrees("what another program wrote is not lost if its directory cannot be moved back at once", async () => {
+  await using scene = await makeScene("stage-update", SCRIPTS);
+  const { system } = systemCalling((call) => {
+    if (call.name === "renameat2" && call.newPath === `${scene.to}/d/gone`) return { errno: EBUSY };
+    if (MOVES(call, scene.to)) Deno.writeTextFileSync(`${scene.to}/d/gone/one`, "theirs\n");
+  });
+  const outcome = await transferTree(scene.request, system);
+  assert.deepEqual(outcome.missing.map(({ path }) => path), ["d/gone"]);
+  assert.match(outcome.missing[0]!.reason, /cannot be moved back: .*busy/i);
+  await transferTree({ ...scene.request, record: outcome.manifest }, testSystem());
+  assert.equal(await shell("cat d/gone/one", scene.to), "theirs\n");
+});
+
 testTrees("a directory with files that a filter excludes is emptied and keeps its name", async () => {
   await using scene = await makeScene("stage-update", SCRIPTS);
   await shell("echo held >d/gone/in/own.lock", scene.to);
