@@ -5,7 +5,6 @@ import type { System } from "../system/system.ts";
 import { findRsync, probeRsync, withoutDestructive } from "../tools/rsync.ts";
 import { type DirectoryPlan, sendingSide } from "./decide.ts";
 import { batchBytesAtOnce } from "./batches.ts";
-import { type Entry, removedName } from "./entry.ts";
 import { Execution } from "./execute.ts";
 import { meaningOf, rulesFor } from "./intent.ts";
 import { type JobRunner, prepareJobRunner } from "./job_runner.ts";
@@ -17,7 +16,7 @@ import { ListFiles } from "./list_files.ts";
 import { type Mover, NativeMover, RsyncMover } from "./movers.ts";
 import { PackMover } from "./pack_mover.ts";
 import { ManifestBuilder } from "./manifest.ts";
-import { joinName, splitAbsolute } from "../posix/file_names.ts";
+import { splitAbsolute } from "../posix/file_names.ts";
 import type { MissingPath, TransferOutcome, TransferPlan, TransferRequest } from "./request.ts";
 import { readIntentLog } from "./intent_log.ts";
 import { looksFolded, refuseNameClashes } from "./name_clashes.ts";
@@ -25,7 +24,7 @@ import { PARTIAL_DIRECTORY } from "./own_names.ts";
 import { RACY_SECONDS, RESUMED_SECONDS } from "./racy.ts";
 import { recordContents } from "./racy_contents.ts";
 import { FreeSpaceWatch } from "./free_space_watch.ts";
-import { toTransfer, TransferCounters } from "./counters.ts";
+import { removedPaths, TransferCounters, transferredPaths } from "./counters.ts";
 import { coarserTraits, type FileSystemTraits, USUAL_TRAITS } from "./traits.ts";
 import { incomingName, prepareTemporaryDirectory } from "./temporary_directory.ts";
 import { SendingDirectories } from "./sending_directories.ts";
@@ -86,17 +85,11 @@ export async function planTransfer(request: TransferRequest, system: System): Pr
   );
   await freeSpace.check();
   const { plans, kept } = await withoutNeededRemovals(directories, staying);
-  const at = (plan: DirectoryPlan, entries: readonly { name: string }[]) =>
-    entries.map((entry) => joinName(plan.directory, entry.name));
-  const removed = (plan: DirectoryPlan, entries: readonly Entry[]) =>
-    entries.map((entry) => removedName(joinName(plan.directory, entry.name), entry));
   return {
     engine,
     ...counters.totals(),
-    transfers: plans.flatMap((plan) => at(plan, toTransfer(plan))),
-    deletions: plans.flatMap((plan) =>
-      removed(plan, [...plan.clears, ...plan.removals, ...plan.databases.flatMap(({ removals }) => removals)])
-    ),
+    transfers: plans.flatMap(transferredPaths),
+    deletions: plans.flatMap(removedPaths),
     kept: [...counters.kept, ...kept],
     unreadable: counters.unreadable,
     outsideLinks: counters.outsideLinks.found(),
