@@ -181,9 +181,10 @@ function outermost(path: AbsolutePath, { config, configPath }: ImageSetting, { e
   }
 }
 
-function sourceMissing({ paths }: ImageFacts): CliError {
+function sourceMissing({ paths, record }: ImageFacts): CliError {
+  const making = record?.kind === "pack" ? "venv pack" : "apptainer build";
   return new CliError("not-found", `Cannot find the image "${paths.name}": "${paths.sif}" is missing`, {
-    hint: `build it with \`euler-files apptainer build ${paths.venvName}\``,
+    hint: `make it with \`euler-files ${making} ${paths.venvName}\``,
   });
 }
 

@@ -20,8 +20,9 @@ export type Audience = "person" | "quiet" | "json";
 
 const SHOWN_CHARACTERS = 64 * 1024;
 
-/** A longer name does not widen the column of names. */
-const MOST_SUBJECT_COLUMNS = 24;
+/** A longer name does not widen the column of names, nor one that takes more than this share of a terminal's line. */
+const MOST_SUBJECT_COLUMNS = 30;
+const LARGEST_SUBJECT_SHARE = 0.3;
 
 interface ErrorAnswer {
   readonly ok: false;
@@ -94,7 +95,9 @@ export class Output {
       const phase = neutralText(event.progress.phase, "plain");
       this.#progress?.update(neutralText(event.subject, "plain"), { ...event.progress, phase });
     } else if (event.type === "subjects") {
-      this.#subjectColumns = Math.min(MOST_SUBJECT_COLUMNS, Math.max(0, ...event.names.map(textWidth)));
+      const { isTerminal, columns } = this.#system.stderr;
+      const most = isTerminal ? Math.floor(columns * LARGEST_SUBJECT_SHARE) : MOST_SUBJECT_COLUMNS;
+      this.#subjectColumns = Math.min(MOST_SUBJECT_COLUMNS, most, Math.max(0, ...event.names.map(textWidth)));
     } else if (event.type === "done") {
       this.#progress?.finish(event.subject);
       if (event.inOne === undefined || this.#details) this.#sayDone(event);

@@ -2,7 +2,7 @@
 import { type Selection, takesPart } from "../filter/selection.ts";
 import { joinName, splitLast } from "../posix/file_names.ts";
 import type { DirectoryPlan } from "./decide.ts";
-import type { Entry } from "./entry.ts";
+import { type Entry, removedName } from "./entry.ts";
 import type { ManifestBuilder } from "./manifest.ts";
 import type { UnreadableDirectory } from "./jobs/list.ts";
 import { OutsideLinkList } from "./outside_links.ts";
@@ -153,4 +153,15 @@ export function missingPaths(missing: readonly MissingPath[]): readonly MissingP
     { path, reason, cause, type, files, sizeBytes },
   ]);
   return [...new Map(paths).values()];
+}
+
+/** The paths of a directory's files to transfer. */
+export function transferredPaths(plan: DirectoryPlan): string[] {
+  return toTransfer(plan).map(({ name }) => joinName(plan.directory, name));
+}
+
+/** The paths that a directory's plan removes, as `removedName` writes them. */
+export function removedPaths({ directory, clears, removals, databases }: DirectoryPlan): string[] {
+  const entries = [...clears, ...removals, ...databases.flatMap(({ removals }) => removals)];
+  return entries.map((entry) => removedName(joinName(directory, entry.name), entry));
 }

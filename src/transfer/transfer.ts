@@ -4,7 +4,6 @@ import { CliError } from "../errors/errors.ts";
 import type { System } from "../system/system.ts";
 import { type DirectoryPlan, sendingSide } from "./decide.ts";
 import { batchBytesAtOnce } from "./batches.ts";
-import { type Entry, removedName } from "./entry.ts";
 import { Execution } from "./execute.ts";
 import { meaningOf, rulesFor } from "./intent.ts";
 import { type JobRunner, prepareJobRunner } from "./job_runner.ts";
@@ -14,7 +13,7 @@ import { selectLinked, selectLinkedPacked } from "./linked_selection.ts";
 import { linkMapsOf } from "./link_maps.ts";
 import { ListFiles } from "./list_files.ts";
 import { ManifestBuilder } from "./manifest.ts";
-import { joinName, splitAbsolute } from "../posix/file_names.ts";
+import { splitAbsolute } from "../posix/file_names.ts";
 import type { TransferOutcome, TransferPlan, TransferRequest } from "./request.ts";
 import { readIntentLog } from "./intent_log.ts";
 import { looksFolded, refuseNameClashes } from "./name_clashes.ts";
@@ -22,7 +21,7 @@ import { PARTIAL_DIRECTORY } from "./own_names.ts";
 import { RACY_SECONDS, RESUMED_SECONDS } from "./racy.ts";
 import { recordContents } from "./racy_contents.ts";
 import { FreeSpaceWatch } from "./free_space_watch.ts";
-import { missingPaths, toTransfer, TransferCounters } from "./counters.ts";
+import { missingPaths, removedPaths, TransferCounters, transferredPaths } from "./counters.ts";
 import { coarserTraits, type FileSystemTraits, USUAL_TRAITS } from "./traits.ts";
 import { incomingName, prepareTemporaryDirectory } from "./temporary_directory.ts";
 import { SendingDirectories } from "./sending_directories.ts";
@@ -84,17 +83,11 @@ export async function planTransfer(request: TransferRequest, system: System): Pr
   );
   await freeSpace.check();
   const { plans, kept } = await withoutNeededRemovals(directories, staying);
-  const at = (plan: DirectoryPlan, entries: readonly { name: string }[]) =>
-    entries.map((entry) => joinName(plan.directory, entry.name));
-  const removed = (plan: DirectoryPlan, entries: readonly Entry[]) =>
-    entries.map((entry) => removedName(joinName(plan.directory, entry.name), entry));
   return {
     engine,
     ...counters.totals(),
-    transfers: plans.flatMap((plan) => at(plan, toTransfer(plan))),
-    deletions: plans.flatMap((plan) =>
-      removed(plan, [...plan.clears, ...plan.removals, ...plan.databases.flatMap(({ removals }) => removals)])
-    ),
+    transfers: plans.flatMap(transferredPaths),
+    deletions: plans.flatMap(removedPaths),
     kept: [...counters.kept, ...kept],
     unreadable: counters.unreadable,
     outsideLinks: counters.outsideLinks.found(),

@@ -101,7 +101,7 @@ Deno.test("an image that is missing in the store is a failure that says how to b
   await Deno.remove(`${images.store}/env.sif`);
   const run = await images.world.run(SYNC);
   assert.equal(run.code, 1);
-  assert.match(run.stderr, /hint: build it with `euler-files apptainer build env`/);
+  assert.match(run.stderr, /hint: make it with `euler-files apptainer build env`/);
 });
 
 Deno.test("a dry run of sync makes no directory", async () => {

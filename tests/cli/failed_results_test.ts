@@ -58,7 +58,9 @@ Deno.test("an image that is missing in the store has a result", async () => {
   await using world = await makeWorld();
   await world.writeTree("home/sif", { "good.sif": "image" });
   const image = (name: string) => ({ venv_name: name, python_version: "3.11", sif_filename: `${name}.sif` });
-  await world.writeConfig({ apptainer: { sif_store: "~/sif", images: { good: image("good"), gone: image("gone") } } });
+  const lost = { ...image("lost"), sif_filename: "lost.sqsh", enabled: false };
+  const images = { good: image("good"), gone: image("gone"), lost };
+  await world.writeConfig({ apptainer: { sif_store: "~/sif", images } });
   const planned = (await world.run(["apptainer", "sync", "--dry-run", "--json"])).json();
   assert.equal(planned.summary.bytes_to_transfer, 5);
   const { results, failures, summary } = (await world.run(["apptainer", "sync", "--json"])).json();
@@ -68,6 +70,8 @@ Deno.test("an image that is missing in the store has a result", async () => {
   ]);
   assert.deepEqual(results[1].error, failures[0]);
   assert.deepEqual([summary.bytes_transferred, summary.failed], [5, 1]);
+  const pack = await world.run(["apptainer", "sync", "--image", "lost"]);
+  assert.match(pack.stderr, /hint: make it with `euler-files venv pack lost`/);
 });
 
 Deno.test("for a fault of the configuration the answer has its field, line and column", async () => {
