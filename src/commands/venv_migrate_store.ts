@@ -227,7 +227,7 @@ async function resolvePaths(
   ];
   const oldBase = resolveVenvBase({ option: request.oldVenvBase, config }, system);
   const oldCache = configured ?? fromEnvironment ?? await defaultUvCache(system);
-  // An earlier run saved its new place, and nothing named an old one.
+  // An earlier run saved the new directory of the cache, and this request names no old one.
   const isInPlace = request.oldUvCacheDir === undefined && switchedCache === undefined && oldCache === newCache;
   const isSwitched = switchedCache !== undefined && resolveUvCache(undefined, config, system) === newCache &&
     (oldCache === newCache || oldCache === switchedCache);

@@ -6,7 +6,8 @@ import { jsonObject } from "./json_object.ts";
 import { APPTAINER_SCHEMA, IMAGE_DETAILS_SCHEMA, IMAGE_SCHEMA } from "./apptainer_schema.ts";
 import { VARIABLE_NAME } from "./names.ts";
 import { reasonAgainstVariable } from "./reserved_variables.ts";
-import { EMPTY_LOCKS, presetExcludes } from "./presets.ts";
+import { presetExcludes } from "./preset_excludes.ts";
+import { EMPTY_LOCKS } from "./presets.ts";
 import { contradictingExports } from "./extra_exports.ts";
 import { faultOfRsyncArgs } from "./rsync_extra_args.ts";
 import { secretPatterns } from "./secrets.ts";
@@ -275,7 +276,7 @@ export function checkConfig(value: unknown): { config: Config } | { faults: Sche
 /** The default of `preset_exclude` depends on the variable's name, so the schema can't have it. */
 function withPresetExcludes(config: Config): Config {
   const vars = Object.entries(config.vars).map(([name, variable]) => {
-    const preset_exclude = variable.preset_exclude ?? [...presetExcludes(name)];
+    const preset_exclude = variable.preset_exclude ?? [...presetExcludes(name, config.vars)];
     const locks = preset_exclude.length === 0 ? [] : [...EMPTY_LOCKS];
     return [name, {
       ...variable,

@@ -33,7 +33,7 @@ export interface Preset {
  * - `*.nb[ci].tmp.*`: numba (core/caching.py, _open_for_write)
  * - `.nfs*`: left by an NFS client for a file that was deleted while it was open (fs/nfs/unlink.c)
  */
-const COMMON = [
+export const COMMON_EXCLUDES: readonly string[] = [
   ".locks/",
   "*.incomplete",
   "*.matplotlib-lock",
@@ -55,11 +55,6 @@ const DATASETS = ["*_builder.lock", "*.incomplete_info.lock"];
 
 /** The random part of a name from Python's tempfile (tempfile.py, _RandomNameSequence). */
 const PYTHON_RANDOM = "[a-z0-9_]".repeat(8);
-
-/** The default patterns of a variable. */
-export function presetExcludes(name: string): readonly string[] {
-  return [...PRESETS.find((preset) => preset.name === name)?.exclude ?? [], ...COMMON];
-}
 
 const cache = (below: string) => ({ base: "cache", below }) as const;
 const home = (below: string) => ({ base: "home", below }) as const;

@@ -78,7 +78,7 @@ const ANYWHERE = [".netrc", ".git-credentials", "auth.json", "credentials", "cre
 const PRIVATE_KEYS = ["*key.pem"];
 
 /** Variables with their sources as configured. */
-type Sources = Readonly<Record<string, { readonly source?: string | undefined }>>;
+export type Sources = Readonly<Record<string, { readonly source?: string | undefined }>>;
 
 /**
  * The patterns of secrets for a variable of a configuration, each anchored at its source: those of the tool that the variable's
@@ -96,12 +96,13 @@ export function secretPatterns(name: string, vars: Sources): readonly string[] {
   return [...new Set(all)].map((secret) => `/${secret}`);
 }
 
-function written(source: string | undefined): string | undefined {
+/** A source as it is written, without slashes at its end. */
+export function written(source: string | undefined): string | undefined {
   return source?.replace(/(?<=[^/])\/+$/, "");
 }
 
 /** A pattern that matches only this path. Backslashes are escapes only if the pattern has other special characters. */
-function asPattern(path: string): string {
+export function asPattern(path: string): string {
   return /[*?[]/.test(path) ? path.replaceAll(/[*?[\\]/g, "\\$&") : path;
 }
 

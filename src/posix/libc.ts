@@ -114,6 +114,7 @@ export const AT_SYMLINK_NOFOLLOW = 0x100;
 export const AT_REMOVEDIR = 0x200;
 export const AT_EMPTY_PATH = 0x1000;
 export const AT_NO_AUTOMOUNT = 0x800;
+export const AT_STATX_FORCE_SYNC = 0x2000;
 export const RENAME_NOREPLACE = 1;
 export const LOCK_SH = 1;
 export const LOCK_EX = 2;

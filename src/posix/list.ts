@@ -3,7 +3,15 @@
 import type { Answer, Bytes } from "./calls.ts";
 import { ENOENT, succeeded, SystemCallError } from "./errno.ts";
 import { decodeName } from "./file_names.ts";
-import { AT_EMPTY_PATH, AT_NO_AUTOMOUNT, AT_SYMLINK_NOFOLLOW, O_CLOEXEC, O_DIRECTORY, STATX_ASKED } from "./libc.ts";
+import {
+  AT_EMPTY_PATH,
+  AT_NO_AUTOMOUNT,
+  AT_STATX_FORCE_SYNC,
+  AT_SYMLINK_NOFOLLOW,
+  O_CLOEXEC,
+  O_DIRECTORY,
+  STATX_ASKED,
+} from "./libc.ts";
 import { type FileKind, type FileStatus, isLinkAt, kindOfEntry, readStatus, STATUS_BYTES } from "./status.ts";
 import { isFollowable } from "./followed_links.ts";
 import { EMPTY_NAME, TARGET_BYTES, type Tree } from "./tree.ts";
@@ -15,11 +23,17 @@ const LIST_BYTES = 64 * 1024;
 const STATUSES_AT_ONCE = 16;
 
 /** The status of a directory itself. Throws a SystemCallError. */
-export function* statusOfDirectory(tree: Tree, directory: string): Work<FileStatus> {
+export function* statusOfDirectory(
+  tree: Tree,
+  directory: string,
+  source: "cached" | "ask the server" = "cached",
+): Work<FileStatus> {
   const handle = yield* tree.open(directory);
   try {
     const bytes = new Uint8Array(STATUS_BYTES);
-    const answer = yield tree.calls.statx(handle, EMPTY_NAME, AT_EMPTY_PATH, STATX_ASKED, bytes);
+    // A client of NFS may keep the times of a directory for a minute (nfs(5), acdirmax).
+    const flags = AT_EMPTY_PATH | (source === "cached" ? 0 : AT_STATX_FORCE_SYNC);
+    const answer = yield tree.calls.statx(handle, EMPTY_NAME, flags, STATX_ASKED, bytes);
     succeeded(answer, "stat", tree.pathOf(directory));
     return readStatus(bytes);
   } finally {

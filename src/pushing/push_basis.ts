@@ -7,6 +7,7 @@ import { isEmptyDirectory } from "../transfer/emptiness.ts";
 import { type Manifest, readManifest } from "../transfer/manifest.ts";
 import { layoutOf } from "../variables/layout.ts";
 import type { VariableFacts } from "../records/observe.ts";
+import { type LookAlike, lookAlike, lookAlikeWords } from "../records/look_alike.ts";
 import { isSameSource, readRecordedSource } from "../records/recorded_source.ts";
 import type { StagingSettings, Variable } from "../variables/variable.ts";
 
@@ -21,7 +22,8 @@ export type PushBasis =
 
 /**
  * Finds the basis of a push. Throws a CliError `refused` if the target was staged from another source or if neither the source
- * nor its parent exists; and, unless `emptySource` is `push`, if the source held files and is empty or missing now.
+ * nor its parent exists; and, unless `emptySource` is `push`, if the source held files and is empty or missing now, or is another
+ * directory without half of the names.
  */
 export async function findPushBasis(
   variable: Variable,
@@ -43,7 +45,10 @@ export async function findPushBasis(
     // By the record all files were deleted at the source, but the user wants them pushed: ignore the record.
     return { state: "lost", record: undefined };
   }
-  return basis;
+  const found = lookAlike(facts, record);
+  if (found === undefined) return basis;
+  if (emptySource === "refuse") throw otherDirectory(variable, found);
+  return { state: "lost", record: undefined };
 }
 
 /** How many files the source held at the last transfer. */
@@ -79,6 +84,14 @@ function unmountedSource({ name, source }: Variable): CliError {
       hint: `check that it is mounted; if it is meant to be new, run \`mkdir -p ${shellWord(parent)}\``,
     },
   );
+}
+
+function otherDirectory({ name, source }: Variable, found: LookAlike): CliError {
+  return new CliError("refused", `Cannot push "${name}": its source "${source}" ${lookAlikeWords(found)}`, {
+    hint:
+      "check that the right file system is mounted; if the source was made again on purpose and is to get all that is " +
+      `on scratch, run \`euler-files push --force --var ${name}\``,
+  });
 }
 
 /**

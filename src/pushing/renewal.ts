@@ -41,6 +41,7 @@ export async function renewMarker(push: FinishedPush, system: System): Promise<v
     ...markedKept({ paths: outcome.kept, others: 0 }),
     source_mtime: source.newestMtimeSeconds,
     source_fingerprint: source.fingerprint,
+    source_inode: source.inode,
     target_mtime: target.mtimeMilliseconds,
     sample: markedSample(outcome.manifest, push.filter),
     files: outcome.filesTotal,

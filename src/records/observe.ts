@@ -13,6 +13,7 @@ export interface SourceDirectory {
   readonly state: "directory";
   /** Changes if a direct child is added, removed, replaced or gets another modification time or size. */
   readonly fingerprint: string;
+  readonly inode: number;
   /** The newest modification time of the directory and its direct children: `source_mtime` of older versions. */
   readonly newestMtimeSeconds: number;
   /** The directory's own time: the only sign of a child whose name is not UTF-8, since `names` lacks it. */
@@ -114,6 +115,7 @@ export async function observeSource(
     return {
       state: "directory",
       fingerprint: await shortHash([mtimeMilliseconds, ...lines].join("\n")),
+      inode: self.ino ?? 0,
       newestMtimeSeconds: newest / 1000,
       mtimeMilliseconds,
       names: [...children.keys()],
@@ -168,8 +170,9 @@ export function namesLacking(source: SourceDirectory, target: TargetDirectory): 
 }
 
 /**
- * With Deno.readDir, since each start of a job lists here, and our own calls take time to load. A list that the kernel ends with
- * an error lacks names: then something counts as changed, and the transfer, which lists by our own calls, finds the error.
+ * The names in a directory, by Deno.readDir: each start of a job lists here, and our own calls take time to load. Where the kernel
+ * reports an error, Deno.readDir ends its list early. Then names are missing, which counts as a change, and the transfer, which
+ * lists by our own calls, finds the error.
  */
 async function namesIn(path: string): Promise<string[]> {
   const names: string[] = [];

@@ -80,7 +80,8 @@ export async function syncVariables(request: SyncRun, context: Context): Promise
 
 /**
  * The results whose targets are exported. Of two results of a variable the one on the node is last, and only the last counts:
- * where it failed, the copy on scratch is not used instead. The whole of a selected part is staged, but not exported.
+ * where it failed, the copy on scratch is not used instead. The whole of a selected part is staged, but not exported. In a dry run
+ * the results that would be exported.
  */
 function exportedResults(results: readonly SyncResult[], { vars, dryRun }: SyncRun): SyncResult[] {
   const last = new Map(results.map((result) => [result.name, result]));

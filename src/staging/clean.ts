@@ -1,7 +1,8 @@
 // Finds what can be removed from the cache root: copies of variables with the files beside them, and directories kept aside.
 // Files that exist only there are removed only if a person says so.
 import type { AbsolutePath } from "../config/paths.ts";
-import { EMPTY_LOCKS, presetExcludes } from "../config/presets.ts";
+import { presetExcludes } from "../config/preset_excludes.ts";
+import { EMPTY_LOCKS } from "../config/presets.ts";
 import { CliError, messageOf } from "../errors/errors.ts";
 import type { Report } from "../contract/events.ts";
 import { redirectedRoot, redirectedTarget } from "../nodes/redirect.ts";

@@ -208,10 +208,12 @@ async function recordCompletion(
   const isWhole = [...recorded?.keys() ?? []].every((name) => source.children.has(name));
   await writeMarker(layout.marker, {
     synced_at: system.now() / 1000,
+    began_at: startedSeconds,
     source_mtime: source.newestMtimeSeconds,
     var_name: variable.name,
     source: variable.source,
     source_fingerprint: source.fingerprint,
+    source_inode: source.inode,
     ...(isWhole ? markedListing(source, startedSeconds * 1000) : {}),
     target_device: target.device,
     target_inode: target.inode,

@@ -7,6 +7,7 @@ import { type Manifest, readManifest } from "../transfer/manifest.ts";
 import { layoutOf } from "../variables/layout.ts";
 import type { VariableFilter } from "../records/filter.ts";
 import type { VariableFacts } from "../records/observe.ts";
+import { type LookAlike, lookAlike, lookAlikeWords } from "../records/look_alike.ts";
 import { isSameSource, readRecordedSource } from "../records/recorded_source.ts";
 import type { StageRequest } from "./stage_result.ts";
 
@@ -26,8 +27,8 @@ export interface StageWay {
 }
 
 /**
- * Finds the way. Throws a CliError `refused` for a source that held files and is empty now, unless the sync is forced: the
- * source looks unmounted, and an update would delete everything from scratch.
+ * Finds the way. Throws a CliError `refused` for a source that held files and is empty now, or is another directory without half
+ * of the names, unless the sync is forced: the source looks unmounted, and an update would delete files from scratch.
  */
 export async function findStageWay(request: ObservedStageRequest, system: System): Promise<StageWay> {
   const { variable, settings, facts } = request;
@@ -40,6 +41,8 @@ export async function findStageWay(request: ObservedStageRequest, system: System
   if (held > 0 && request.mode === "when-needed" && await hasEmptySource(request, system)) {
     throw emptiedSource(request, held);
   }
+  const found = request.mode === "when-needed" ? lookAlike(facts, recorded) : undefined;
+  if (found !== undefined) throw otherDirectory(request, found);
   return { way, formerSource, record: way === "update" ? recorded : undefined };
 }
 
@@ -71,6 +74,17 @@ export async function isOtherSource(
 async function hasEmptySource({ variable, facts }: ObservedStageRequest, system: System): Promise<boolean> {
   if (facts.source.state !== "directory" || facts.source.names.length > 0) return false;
   return await isEmptyDirectory(variable.source, system);
+}
+
+function otherDirectory({ variable }: ObservedStageRequest, found: LookAlike): CliError {
+  return new CliError(
+    "refused",
+    `Cannot stage "${variable.name}": its source "${variable.source}" ${lookAlikeWords(found)}`,
+    {
+      hint: "check that the right file system is mounted; if the source was made again on purpose, run " +
+        `\`euler-files sync --force --var ${variable.name}\``,
+    },
+  );
 }
 
 function emptiedSource({ variable }: ObservedStageRequest, files: number): CliError {

@@ -19,6 +19,10 @@ export interface DirectoryFacts {
   readonly differs?: ReadonlySet<string>;
   /** Receiving files that look as recorded and may differ: they were racy, and their content is not known to be the copied one. */
   readonly doubtful?: ReadonlySet<string>;
+  /** Where there is no record: files that the sides have with the same content and different times. */
+  readonly equal?: ReadonlySet<string>;
+  /** Receiving files with the recorded time that are only the beginning of the unchanged source's: a crash truncated them. */
+  readonly cut?: ReadonlySet<string>;
   /** Whether the record marks files of this directory as racy: then the records of equal files are read, too. */
   readonly hasMarks?: boolean;
   /** Whether a killed transfer may have brought a name; the time of that copy is unknown. */
@@ -219,10 +223,11 @@ function decideFile(
   if (isOurs(rules)) return bring(draft, from, to);
   if (base === undefined) {
     if (rules.unrecorded === "foreign") return keep(draft, from.name, "changed on both sides", base);
-    if (!isNewer(to, from, rules.traits.timeStep)) return bring(draft, from, to);
-    if (rules.policy === "push") return keep(draft, from.name, "newer at the source", base);
-    // Record the state of the source, so that the newer file on the receiving side counts as a change and a push transfers it.
-    return keep(draft, from.name, "newer there", from);
+    const isToNewer = isNewer(to, from, rules.traits.timeStep);
+    if (rules.policy === "push" && isToNewer) return keep(draft, from.name, "newer at the source", base);
+    // An older file of the target counts as an earlier copy. An older one at the source may be its only version.
+    const mayGo = facts.equal?.has(from.name) === true || (rules.policy === "stage" && !isToNewer);
+    return mayGo ? bring(draft, from, to) : keep(draft, from.name, "changed on both sides", base);
   }
   if (onlySourceChanged) {
     // The next sync stages the change of the source.
@@ -230,7 +235,9 @@ function decideFile(
     return;
   }
   if (isAsRecorded(to, base, facts, rules)) return bring(draft, from, to);
-  if (rules.policy === "stage" && isDamaged(to, base)) return keep(draft, from.name, "damaged", base);
+  if (rules.policy === "stage" && isDamaged(to, base)) {
+    return facts.cut?.has(from.name) ? bring(draft, from, to) : keep(draft, from.name, "damaged", base);
+  }
   keep(draft, from.name, same(from, base) ? "changed there" : "changed on both sides", base);
 }
 

@@ -5,8 +5,7 @@ import { type Entry, isNewer, sameTime } from "./entry.ts";
 import type { JobRunner } from "./job_runner.ts";
 import type { CopySettings } from "./jobs/copy_settings.ts";
 import { type FinishItem } from "./jobs/directories.ts";
-import { splitLast } from "../posix/file_names.ts";
-import { joinName } from "../posix/file_names.ts";
+import { joinName, splitLast } from "../posix/file_names.ts";
 import { lookAtPaths } from "./listing.ts";
 import type { NewDirectories } from "./new_directories.ts";
 
@@ -106,6 +105,15 @@ export class Directories {
     await this.announce(directory, self);
     const refusal = await this.#setMode(directory, self.mode | 0o700);
     if (refusal === undefined) this.#relaxed.push({ directory, self, mode: self.mode });
+  }
+
+  /** Sets the modes of names in a directory; returns those where that failed, with the reasons. */
+  async setModes(directory: string, entries: readonly Entry[]): Promise<(readonly [Entry, string])[]> {
+    if (entries.length === 0) return [];
+    const items = entries.map((entry) => [joinName(directory, entry.name), entry.mode] as const);
+    const request = { root: this.settings.to, items, failures: "name" } as const;
+    const failed = await this.runner.run("modes", request, { names: items.length });
+    return Object.entries(failed).map(([index, reason]) => [entries[Number(index)]!, reason]);
   }
 
   /** Takes over directories that a killed transfer made writable, each with its former mode, which is restored at the end. */

@@ -25,9 +25,17 @@ import { Publishing } from "./publishing.ts";
 import type { TransferRequest } from "./request.ts";
 import { Removals } from "./removals.ts";
 import { PARTIAL_DIRECTORY } from "./own_names.ts";
+import type { SendingDirectories } from "./sending_directories.ts";
 import type { StayingNames } from "./staying_names.ts";
 import type { UnchangedDirectory } from "./walk.ts";
-import { isNewerThanWalk, NEWER_REASON, refersToLater, type WalkTimes } from "./written_meanwhile.ts";
+import {
+  isNewerThanWalk,
+  NEWER_REASON,
+  refers,
+  refersToLater,
+  type WalkTimes,
+  walkTimes,
+} from "./written_meanwhile.ts";
 
 /** How a transfer is executed. */
 export interface ExecutionRequest {
@@ -46,6 +54,7 @@ export interface ExecutionRequest {
   readonly runner: JobRunner;
   readonly manifest: ManifestBuilder;
   readonly staying: StayingNames;
+  readonly sending: SendingDirectories;
   readonly system: System;
   readonly onDone: (files: number, sizeBytes: number) => void;
 }
@@ -81,7 +90,7 @@ export class Execution {
     this.#pool = new Pool(batchesAtOnce(mover.kind, runner), (error) => this.#stop.abort(error));
     this.#batch = new Batch(mover.kind);
     const { temporary } = settings;
-    this.#times = { startSeconds: roots.walkStartSeconds, now: system.now };
+    this.#times = walkTimes(roots.walkStartSeconds, system.now);
     this.#publishing = temporary === "directly" ? undefined : new Publishing({
       ...{
         settings: { ...settings, temporary },
@@ -90,7 +99,7 @@ export class Execution {
         runner,
         recorder: this.#recorder,
       },
-      times: this.#times,
+      ...{ times: this.#times, sending: request.sending },
       openParent: async (directory) => void await this.#directories.open(splitLast(directory)[0]),
       onLost: (files, sizeBytes) => this.#count(-files, -sizeBytes),
     });
@@ -165,7 +174,9 @@ export class Execution {
         this.#lose({ directory, entry }, reason, this.#publishing === undefined ? undefined : replaced);
       }
     }
-    await this.#setModes(directory, plan.modes);
+    for (const [entry, reason] of await this.#directories.setModes(directory, plan.modes)) {
+      this.#recorder.failMode({ directory, entry }, reason);
+    }
     this.#directories.keepTimeOf(plan);
     const isPushed = roots.intent === "push" && this.#publishing?.directories.topOf(directory) !== undefined;
     if ((plan.finish === "as source" || isPushed) && plan.fromSelf !== undefined) {
@@ -242,6 +253,7 @@ export class Execution {
     await this.#databases.moveInto("private directories");
     this.#noteFailed(await this.#directories.finishBuilt());
     await this.#publishing?.publishAll();
+    for (const item of await this.request.sending.lookAgain()) this.#recorder.miss(item, NEWER_REASON, "newer");
     await this.#databases.moveInto("live directories");
     const isWhole = mayRemove && this.results.missing.every(({ cause }) => cause === "vanished");
     if (isWhole) await this.#removals.execute();
@@ -333,9 +345,9 @@ export class Execution {
     if (this.#publishing !== undefined) return await this.#publishing.take(outcome);
     this.#recorder.collect(outcome.moved);
     for (const item of outcome.moved) {
-      if (refersToLater(item, this.#times, this.request.settings.policy)) {
-        this.#recorder.miss(item, NEWER_REASON, "newer");
-      }
+      const { sending, settings: { policy } } = this.request;
+      if (refersToLater(item, this.#times, policy)) this.#recorder.miss(item, NEWER_REASON, "newer");
+      else if (refers(item, policy)) sending.watch(item);
     }
   }
 
@@ -355,16 +367,6 @@ export class Execution {
     const { settings, runner } = this.request;
     if (this.#large !== undefined && settings.temporary === "directly") {
       await runner.run("removeTree", { path: `${settings.to}/${PARTIAL_DIRECTORY}` });
-    }
-  }
-
-  async #setModes(directory: string, entries: readonly Entry[]): Promise<void> {
-    if (entries.length === 0) return;
-    const items = entries.map((entry) => [joinName(directory, entry.name), entry.mode] as const);
-    const request = { root: this.request.roots.to, items, failures: "name" } as const;
-    const failed = await this.request.runner.run("modes", request, { names: items.length });
-    for (const [index, reason] of Object.entries(failed)) {
-      this.#recorder.failMode({ directory, entry: entries[Number(index)]! }, reason);
     }
   }
 

@@ -19,7 +19,8 @@ import { destinationOf } from "./needed_names.ts";
 import type { ResultRecorder } from "./result_recorder.ts";
 import { NewDirectories, type NewDirectory, phaseOfDirectory } from "./new_directories.ts";
 import { holdsReferences, type Phase, phaseOf, PHASES, pointsElsewhere, unitOf } from "./phases.ts";
-import { NEWER_REASON, refersToLater, type WalkTimes } from "./written_meanwhile.ts";
+import type { SendingDirectories } from "./sending_directories.ts";
+import { NEWER_REASON, refers, refersToLater, type WalkTimes } from "./written_meanwhile.ts";
 
 /** Limit for held files of the first phase: a killed transfer loses them, and old files take up space until then, too. */
 export const HELD = { files: 32_768, sizeBytes: 256 * 1024 ** 2 };
@@ -39,6 +40,7 @@ export interface PublishingRequest {
   readonly runner: JobRunner;
   readonly recorder: ResultRecorder;
   readonly times: WalkTimes;
+  readonly sending: SendingDirectories;
   /** Makes the parent of a directory that is made by need writable. */
   readonly openParent: (directory: string) => Promise<void>;
   /** Gets files and bytes that were counted as done and then could not be published. */
@@ -79,6 +81,7 @@ export class Publishing {
   async take({ moved, missing }: Pick<MoveOutcome, "moved" | "missing">): Promise<void> {
     for (const { item, ...reason } of missing) this.fail(pathOf(item), reason);
     for (const item of moved) {
+      if (refers(item, this.request.settings.policy)) this.request.sending.watch(item);
       if (this.directories.count(item)) this.#addToNew(item);
       else this.#held[phaseOf(item.directory, item.entry, item.replaces)].add(item);
     }
@@ -126,6 +129,8 @@ export class Publishing {
 
   /** Publishes everything that was copied. Directories already have their modes and times. */
   async publishAll(): Promise<void> {
+    const { sending, recorder } = this.request;
+    for (const item of await sending.lookAgain()) recorder.miss(item, NEWER_REASON, "newer");
     await this.#dropReferences();
     const directories = Map.groupBy(this.directories.takeAll(), phaseOfDirectory);
     for (const phase of PHASES) {
@@ -158,7 +163,7 @@ export class Publishing {
       }
       this.request.onLost(1, item.entry.sizeBytes);
       if (result.kind === "failed") this.#lose(item, result.reason);
-      else recorder.keep(item, result.kind === "overtaken" ? "changed there" : result.kind);
+      else recorder.keep(item, result.kind);
     }
   }
 
@@ -187,12 +192,11 @@ export class Publishing {
     return true;
   }
 
-  /** A reference that is newer than the walk, or points at a file that did not arrive, keeps its old state. */
+  /** A reference that is newer than the walk or than the listing of its unit, or points at a file that did not arrive, keeps its old state. */
   #isKeptBack(item: Item): boolean {
-    const { times, settings: { policy }, recorder, onLost } = this.request;
-    const why = refersToLater(item, times, policy)
-      ? { reason: NEWER_REASON, cause: "newer" } as const
-      : this.#lackOf(item);
+    const { times, sending, settings: { policy }, recorder, onLost } = this.request;
+    const isEarly = refersToLater(item, times, policy) || (refers(item, policy) && sending.isChanged(item));
+    const why = isEarly ? { reason: NEWER_REASON, cause: "newer" } as const : this.#lackOf(item);
     if (why === undefined) return false;
     onLost(1, item.entry.sizeBytes);
     recorder.lose({ item, ...why, receiver: "as it was" });
@@ -230,7 +234,7 @@ export class Publishing {
       const { path, files, sizeBytes } = directory;
       const result = results[index];
       if (result?.kind === "merged") {
-        for (const other of result.overtaken) recorder.keepPath(other, "changed there");
+        for (const other of result.changedThere) recorder.keepPath(other, "changed there");
       }
       if (result?.kind !== "failed") continue;
       this.request.onLost(files, sizeBytes);

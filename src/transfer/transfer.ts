@@ -5,6 +5,7 @@ import type { System } from "../system/system.ts";
 import { findRsync, probeRsync, withoutDestructive } from "../tools/rsync.ts";
 import { type DirectoryPlan, sendingSide } from "./decide.ts";
 import { batchBytesAtOnce } from "./batches.ts";
+import { type Entry, removedName } from "./entry.ts";
 import { Execution } from "./execute.ts";
 import { meaningOf, rulesFor } from "./intent.ts";
 import { type JobRunner, prepareJobRunner } from "./job_runner.ts";
@@ -27,6 +28,7 @@ import { FreeSpaceWatch } from "./free_space_watch.ts";
 import { toTransfer, TransferCounters } from "./counters.ts";
 import { coarserTraits, type FileSystemTraits, USUAL_TRAITS } from "./traits.ts";
 import { incomingName, prepareTemporaryDirectory } from "./temporary_directory.ts";
+import { SendingDirectories } from "./sending_directories.ts";
 import { StayingNames, withoutNeededRemovals } from "./staying_names.ts";
 import type { UnchangedDirectory, WalkReceiver, WalkRequest } from "./walk.ts";
 import { walkForTransfer } from "./held_deletions.ts";
@@ -86,12 +88,14 @@ export async function planTransfer(request: TransferRequest, system: System): Pr
   const { plans, kept } = await withoutNeededRemovals(directories, staying);
   const at = (plan: DirectoryPlan, entries: readonly { name: string }[]) =>
     entries.map((entry) => joinName(plan.directory, entry.name));
+  const removed = (plan: DirectoryPlan, entries: readonly Entry[]) =>
+    entries.map((entry) => removedName(joinName(plan.directory, entry.name), entry));
   return {
     engine,
     ...counters.totals(),
     transfers: plans.flatMap((plan) => at(plan, toTransfer(plan))),
     deletions: plans.flatMap((plan) =>
-      at(plan, [...plan.clears, ...plan.removals, ...plan.databases.flatMap(({ removals }) => removals)])
+      removed(plan, [...plan.clears, ...plan.removals, ...plan.databases.flatMap(({ removals }) => removals)])
     ),
     kept: [...counters.kept, ...kept],
     unreadable: counters.unreadable,
@@ -208,13 +212,18 @@ async function run(
   if (request.intent !== "push") await refuseUnsuited(traits, request, runner);
   await using lists = new ListFiles(system);
   const staying = new StayingNames({ ...request, to }, runner);
+  const mayChange = packed === undefined && request.walkStartSeconds !== undefined;
+  const sending = new SendingDirectories(request.from, runner, mayChange ? "again" : "never");
   const execution = new Execution({
-    ...{ roots: request, settings, runner, manifest, staying, system },
+    ...{ roots: request, settings, runner, manifest, staying, sending, system },
     mover: moverFor(engine, request, settings, { lists, runner, reader, system }),
     prepare,
     cleanUp: async () => await temporary?.remove(),
     adopted: temporary?.adopted ?? new Set(),
-    onDone: (files, sizeBytes) => counters.done(files, sizeBytes),
+    onDone(files, sizeBytes) {
+      counters.done(files, sizeBytes);
+      temporary?.moved();
+    },
   });
   if (reader !== undefined) reader.onDone = (files, sizeBytes) => runner.onDone(files, sizeBytes);
   try {
@@ -223,6 +232,7 @@ async function run(
         onPlan: async (plan, there) => {
           counters.add(plan);
           staying.add(plan, there);
+          sending.add(plan.directory, plan.fromSelf);
           freeSpace?.add(plan, there);
           await freeSpace?.checkSoFar();
           await execution.add(plan);
@@ -230,6 +240,7 @@ async function run(
         onUnchanged: (unchanged) => {
           counters.addUnchanged(unchanged);
           staying.addUnchanged(unchanged);
+          sending.add(unchanged.directory, unchanged.self);
           execution.keep(unchanged);
         },
         onSelection: (selection) => counters.selection = selection,

@@ -2,7 +2,8 @@
 // read later. A reference that was written meanwhile may name files in directories that were listed before, and a name that
 // is gone may have been replaced by one there. So references that are newer than the walk wait for the next transfer, and
 // so do removals in directories that changed after the walk began. A careful client writes references last: an
-// older one refers to nothing that the walk could have missed. Pure.
+// older one refers to nothing that the walk could have missed. Clocks may be wrong, so sending_directories.ts also looks at the
+// directories themselves. Pure.
 import type { Entry } from "./entry.ts";
 import type { TransferPolicy } from "./decide.ts";
 import { phaseOf, pointsElsewhere } from "./phases.ts";
@@ -24,6 +25,12 @@ export interface WalkTimes {
   readonly now: () => number;
 }
 
+/** The times of a walk that begins now. The clock of the node may be behind that of the sending side's file system. */
+export function walkTimes(startSeconds: number | undefined, now: () => number): WalkTimes {
+  const behind = startSeconds === undefined ? 0 : Math.max(0, startSeconds * 1000 - now());
+  return { startSeconds, now: () => now() + behind };
+}
+
 /**
  * Whether something was modified, or changed in another way, after the walk began: a file that is moved in, or unpacked with its
  * times, has an old time of modification.
@@ -43,19 +50,27 @@ export function isNewerThanWalk(
   return isNewer(changedSeconds) || isNewer(mtimeSeconds + mtimeNanoseconds / 1e9);
 }
 
+/** A name that may refer to others. */
+interface Reference {
+  readonly directory: string;
+  readonly entry: Entry;
+  readonly replaces: Entry | undefined;
+}
+
+/** Whether a name refers to others, and waits if those may be missing. */
+export function refers({ directory, entry, replaces }: Reference, policy: TransferPolicy): boolean {
+  if (phaseOf(directory, entry, replaces) === "contents") return false;
+  return policy !== "push" || entry.type === "link" || pointsElsewhere(directory);
+}
+
 /**
  * Whether a name refers to others and is newer than the walk. A push keeps back links and files in directories of references
  * alone: any other file may be a result that is on scratch only.
  */
 export function refersToLater(
-  { directory, entry, replaces }: {
-    readonly directory: string;
-    readonly entry: Entry;
-    readonly replaces: Entry | undefined;
-  },
+  { directory, entry, replaces }: Reference,
   times: WalkTimes,
   policy: TransferPolicy,
 ): boolean {
-  if (!isNewerThanWalk(entry, times) || phaseOf(directory, entry, replaces) === "contents") return false;
-  return policy !== "push" || entry.type === "link" || pointsElsewhere(directory);
+  return isNewerThanWalk(entry, times) && refers({ directory, entry, replaces }, policy);
 }

@@ -57,7 +57,7 @@ testWithApptainer(
         "my-env",
         "sh",
         "-c",
-        'trap "echo saved; exit 5" USR1; pwd; for i in $(seq 200); do sleep 0.1; done',
+        'trap "echo saved; exit 5" USR1; pwd; for i in $(seq 600); do sleep 0.1; done',
       ],
       { env, cwd: work },
     );

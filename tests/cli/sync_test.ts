@@ -58,7 +58,7 @@ Deno.test("the marker keeps the keys that scripts read", async () => {
   const marker = JSON.parse(await Deno.readTextFile(world.path(MARKER)));
   assert.equal(marker.var_name, "HF_HOME");
   assert.equal(marker.source, world.path(SOURCE));
-  assert.ok(Math.abs(marker.synced_at - Date.now() / 1000) < 60);
+  assert.ok(Math.abs(marker.synced_at - Date.now() / 1000) < 600);
   assert.ok(marker.source_mtime > 0);
 });
 
@@ -250,7 +250,7 @@ Deno.test("sync --dry-run writes nothing, exports nothing and says what it would
   assert.equal((await Array.fromAsync(Deno.readDir(world.scratch))).length, 0);
   const answer = (await world.run(["sync", "--dry-run", "--json"])).json();
   assert.equal(answer.results[0].status, "dry-run");
-  assert.deepEqual(answer.exports, {});
+  assert.deepEqual(answer.exports, { HF_HOME: world.path("scratch/.cache/euler-files/HF_HOME") });
 });
 
 Deno.test("--var chooses variables, disabled ones too, and a mistyped name gets the closest one as a hint", async () => {
@@ -315,6 +315,39 @@ Deno.test("a source that is suddenly empty does not empty scratch", async () => 
   assert.match(dry.stderr, /is empty now, and held 3 files before/);
   assert.equal((await world.run(["sync", "--force"])).code, 0);
   assert.deepEqual(await readTree(world.path(TARGET)), {});
+});
+
+Deno.test("a directory that programs made where the source is not mounted neither takes nor loses files", async () => {
+  await using world = await worldWithCache();
+  await world.run(["sync"]);
+  const staged = await readTree(world.path(TARGET));
+  const source = world.path(SOURCE);
+  await Deno.rename(source, `${source}.mounted`);
+  await Deno.mkdir(source);
+  await Deno.writeTextFile(`${source}/version.txt`, "1");
+  await Deno.writeTextFile(`${world.path(TARGET)}/result`, "new");
+  for (const command of ["sync", "push"]) {
+    const run = await world.run([command]);
+    assert.equal(run.code, 1);
+    assert.match(
+      run.stderr,
+      /is another directory than at the last transfer, and \d of the \d names recorded at its top/,
+    );
+    assert.ok(run.stderr.includes(`euler-files ${command} --force --var HF_HOME`));
+  }
+  assert.deepEqual(await readTree(world.path(TARGET)), { ...staged, result: "new" });
+  assert.deepEqual(await readTree(source), { "version.txt": "1" });
+  // The file system is mounted again.
+  await Deno.remove(source, { recursive: true });
+  await Deno.rename(`${source}.mounted`, source);
+  assert.deepEqual([(await world.run(["push"])).code, (await world.run(["sync"])).code], [0, 0]);
+  // Another directory with all the names is the same source, for example after a move to another server.
+  await world.shell(
+    "bash",
+    `cp -a '${source}' '${source}.copy' && rm -r '${source}' && mv '${source}.copy' '${source}'`,
+  );
+  assert.equal((await world.run(["sync"])).code, 0);
+  assert.equal((await readTree(world.path(TARGET))).result, "new");
 });
 
 Deno.test("a source that is empty because it is not mounted is not staged, even after a purge of scratch", async () => {

@@ -110,10 +110,10 @@ async function giveSquashfuse(world: World): Promise<void> {
   await world.handOver();
 }
 
-/** Runs with a pack that squashfuse mounts; a signal must reach the program, and nothing be left. */
+/** Runs with a pack that squashfuse mounts; a signal must reach the program, and nothing may be left behind. */
 async function tryMounted(world: World, fuse: RunOptions): Promise<void> {
   await giveSquashfuse(world);
-  const script = "tool; trap 'echo got; exit 9' USR1; echo ready; for i in $(seq 200); do sleep 0.05; done";
+  const script = "tool; trap 'echo got; exit 9' USR1; echo ready; for i in $(seq 1200); do sleep 0.05; done";
   await using job = world.start(["venv", "run", "env", "--", "bash", "-c", script], fuse);
   await job.seen("ready");
   job.kill("SIGUSR1");

@@ -1,7 +1,8 @@
 // From the text of the configuration to directories: expansion, selection, overlap, and whether scratch exists.
 import { deepEqual, equal, match, ok, rejects, throws } from "node:assert/strict";
 import { checkConfig, type Config } from "../../src/config/config.ts";
-import { EMPTY_LOCKS, presetExcludes } from "../../src/config/presets.ts";
+import { presetExcludes } from "../../src/config/preset_excludes.ts";
+import { EMPTY_LOCKS } from "../../src/config/presets.ts";
 import { secretPatterns } from "../../src/config/secrets.ts";
 import type { AbsolutePath } from "../../src/config/paths.ts";
 import {

@@ -26,6 +26,7 @@ const FRESH: VariableFacts = {
   source: {
     state: "directory",
     fingerprint: "f1",
+    inode: 7,
     newestMtimeSeconds: 900,
     mtimeMilliseconds: 900_000,
     names: ["hub", "version"],

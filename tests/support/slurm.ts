@@ -2,6 +2,7 @@
 // slurmd in a mount namespace, so that each has a disk of its own at the same path, as on a cluster: TMPDIR is a
 // directory on it that the prolog makes and the epilog removes. It needs root and Debian's packages slurm-wlm and
 // munge.
+import { freePorts } from "./ports.ts";
 import { isRunning, waitUntil } from "./wait.ts";
 import type { UserIds, World } from "./world.ts";
 
@@ -29,8 +30,8 @@ export interface Cluster extends AsyncDisposable {
   output(job: string): Promise<string>;
   /** Waits until the job has written a text. */
   wrote(job: string, text: string): Promise<void>;
-  /** Waits for processes of jobs on a node that have a word in their command line, and returns their numbers. */
-  processes(node: string, word: string): Promise<readonly number[]>;
+  /** Stops the processes of jobs on a node that have a word in their command line, as SIGSTOP does. */
+  stop(node: string, word: string): Promise<void>;
   /** Runs one of its commands; throws if that fails. */
   command(program: string, ...args: string[]): Promise<string>;
 }
@@ -146,14 +147,7 @@ export async function startCluster(
     async wrote(job, text) {
       await waitUntil(`job ${job} has written "${text}"`, async () => (await output(job)).includes(text));
     },
-    async processes(node, word) {
-      let found: readonly number[] = [];
-      await waitUntil(`a process with "${word}" runs on ${node}`, async () => {
-        found = await processesOn(conf, node, word);
-        return found.length > 0;
-      });
-      return found;
-    },
+    stop: (node, word) => stopProcesses(conf, node, word),
     async [Symbol.asyncDispose]() {
       const entries = await Array.fromAsync(Deno.readDir(base));
       const daemons = entries.map(({ name }) => name).filter((name) => name.endsWith(".pid"));
@@ -177,17 +171,20 @@ function slowMount(world: World, { program, delay }: { program: string; delay: s
     until mountpoint -q ${world.scratch}; do sleep 0.05; done`;
 }
 
-async function processesOn(conf: string, node: string, word: string): Promise<readonly number[]> {
-  const found: number[] = [];
+async function stopProcesses(conf: string, node: string, word: string): Promise<void> {
   const textOf = async (path: string) => (await Deno.readTextFile(path).catch(() => "")).split("\0");
   for await (const { name } of Deno.readDir("/proc")) {
     if (!/^\d+$/.test(name)) continue;
     const words = await textOf(`/proc/${name}/cmdline`);
     if (!words.includes(word)) continue;
     const env = await textOf(`/proc/${name}/environ`);
-    if (env.includes(`SLURM_CONF=${conf}`) && env.includes(`SLURMD_NODENAME=${node}`)) found.push(Number(name));
+    if (!env.includes(`SLURM_CONF=${conf}`) || !env.includes(`SLURMD_NODENAME=${node}`)) continue;
+    try {
+      Deno.kill(Number(name), "SIGSTOP");
+    } catch {
+      // It has ended.
+    }
   }
-  return found;
 }
 
 /** Ends a daemon that this file started. */
@@ -195,13 +192,6 @@ async function stop(pid: number, signal: Deno.Signal): Promise<void> {
   if (!await isRunning(pid)) return;
   Deno.kill(pid, signal);
   await waitUntil(`process ${pid} has ended`, async () => !await isRunning(pid));
-}
-
-function freePorts(count: number): number[] {
-  const listeners = Array.from({ length: count }, () => Deno.listen({ hostname: "127.0.0.1", port: 0 }));
-  const ports = listeners.map(({ addr }) => (addr as Deno.NetAddr).port);
-  for (const listener of listeners) listener.close();
-  return ports;
 }
 
 function configuration(

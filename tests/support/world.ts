@@ -34,7 +34,7 @@ export interface RunOptions {
   /** Written to its standard input, which is empty otherwise. */
   readonly stdin?: string;
   readonly cwd?: string;
-  /** SIGKILL after this long, so that a hanging program fails its test; 60 s if not given. */
+  /** SIGKILL after this long, so that a hanging program fails its test; 120 s if not given. */
   readonly timeoutSeconds?: number;
   /** `open`: it sees a /dev/fuse that every user may open, as on nodes of clusters; only for {@linkcode mayOpenFuse}. */
   readonly fuse?: "open";

@@ -106,21 +106,21 @@ Deno.test("an error of the kernel is not called a bug, even if no code awaits it
   assert.match(stderr, /error: Cannot complete `euler-files sync`: Disk quota exceeded\nhint: your quota is used up/);
 });
 
-/** A server that dies between two calls: the next one is made in the main thread. Its deadline is a second. */
+/** A server that dies between two calls: the next one is made in the main thread. Its deadline is two seconds. */
 async function makeStuckWorld(): Promise<{ readonly world: World; readonly env: Record<string, string> }> {
   const world = await makeFailingWorld();
   const fifo = world.path("home/fifo");
   assert.equal((await world.exec("mkfifo", [fifo])).code, 0);
   return {
     world,
-    env: { EULER_FILES_TEST_FAILURE: "main thread", EULER_FILES_TEST_FIFO: fifo, EULER_FILES_ANSWER_SECONDS: "1" },
+    env: { EULER_FILES_TEST_FAILURE: "main thread", EULER_FILES_TEST_FIFO: fifo, EULER_FILES_ANSWER_SECONDS: "2" },
   };
 }
 
 Deno.test("a main thread that waits for a dead server ends after the deadline, and the shell is told", async () => {
   const { world, env } = await makeStuckWorld();
   await using _world = world;
-  const message = `"${env.EULER_FILES_TEST_FIFO}" has not answered for 1 s`;
+  const message = `"${env.EULER_FILES_TEST_FIFO}" has not answered for 2 s`;
   const [text, evaluated, json] = await Promise.all([
     world.exec("euler-files", ["sync"], { env }),
     world.exec("bash", ["-ec", 'eval "$(euler-files sync)"; echo went on'], { env }),

@@ -138,11 +138,11 @@ testTrees("the values of a database that is kept are not removed", async () => {
 });
 
 testTrees("a foreign link to a directory that contains it keeps nothing", async () => {
-  await using place = await temporaryDirectory();
-  const [home, scratch] = [`${place.path}/home`, `${place.path}/scratch`];
-  await shell(`mkdir -p home/d; echo 1 >home/d/one; echo 2 >home/d/two`, place.path);
+  await using root = await temporaryDirectory();
+  const [home, scratch] = [`${root.path}/home`, `${root.path}/scratch`];
+  await shell(`mkdir -p home/d; echo 1 >home/d/one; echo 2 >home/d/two`, root.path);
   const { manifest } = await transferTree(requestFor(home, scratch), testSystem());
-  await shell(`ln -s . scratch/d/self; rm home/d/one`, place.path);
+  await shell(`ln -s . scratch/d/self; rm home/d/one`, root.path);
   const update = requestFor(home, scratch, { intent: "stage-update", record: manifest });
   assert.deepEqual((await transferTree(update, testSystem())).deleted, ["d/one"]);
 });

@@ -108,7 +108,7 @@ function* listFully(
     };
     yield* listDirectory(tree, directory, onStatus, mayFollow);
   }
-  const self = yield* statusOfDirectory(tree, directory);
+  const self = yield* statusOfDirectory(tree, directory, facts === "itself" ? "ask the server" : "cached");
   const route = routeOf(tree, directory);
   return { self: `${stateOf(self)}\0${restOf(self, tree)}${route}\0`, records, rest, directories, linked, outside };
 }
