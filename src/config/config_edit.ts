@@ -151,6 +151,8 @@ function withEdit(value: unknown, { path, value: wanted }: ConfigEdit): unknown 
     else list[index] = inner;
     return list;
   }
+  // Nothing is made on the way to a field that is taken out.
+  if (wanted === undefined && asObject(value)?.[first] === undefined) return value;
   const inner = withEdit(asObject(value)?.[first], { path: rest, value: wanted });
   const others = Object.entries(asObject(value) ?? {}).filter(([name]) => name !== first);
   return Object.fromEntries(inner === undefined ? others : [...others, [first, inner]]);

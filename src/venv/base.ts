@@ -5,7 +5,7 @@ import { checkPathComponent } from "../config/names.ts";
 import { type AbsolutePath, joinPath, resolvePath, toAbsolutePath } from "../config/paths.ts";
 import { resolveApptainer } from "../config/resolve.ts";
 import { CliError } from "../errors/errors.ts";
-import { acquireLock, holderText, type Lock, lockGoingWith } from "../system/file_lock.ts";
+import { acquireLock, holderText, type Lock } from "../system/file_lock.ts";
 import { sweepDirectory } from "../system/sweep.ts";
 import { refuseSharedDirectory } from "../system/trusted_path.ts";
 import type { System } from "../system/system.ts";
@@ -73,10 +73,7 @@ export function venvPath(base: AbsolutePath, name: string): AbsolutePath {
   return joinPath(base, checkPathComponent(name, "the name of an environment"));
 }
 
-/**
- * Locks the environment against other commands, and removes what killed ones left. The base directory must exist. The lock's
- * file goes with the environment, also with one that could not be made.
- */
+/** Locks the environment against other commands, and removes what killed ones left. The base directory must exist. */
 export async function lockVenv(
   path: string,
   deadlineSeconds: number,
@@ -93,5 +90,5 @@ export async function lockVenv(
     onWait: (holder) => onWait(`waiting for a lock held ${holderText(holder, system)}`),
   }, system);
   await sweepDirectory(directory);
-  return lockGoingWith(lock, path);
+  return lock;
 }

@@ -30,6 +30,17 @@ Deno.test("prune removes the environment, the image, the definition, the copy on
   assert.equal(await images.record("env"), undefined);
 });
 
+Deno.test("prune takes out an image that 1.x recorded, without the section of details", async () => {
+  await using images = await makeSynced();
+  const path = images.world.path("home/.euler-files.json");
+  const config = JSON.parse(await Deno.readTextFile(path));
+  delete config.apptainer.image_details;
+  await images.world.writeConfig(config);
+  const run = await images.world.run([...PRUNE, "env", "--yes"]);
+  assert.equal(run.code, 0, run.stderr);
+  assert.equal(await images.record("env"), undefined);
+});
+
 Deno.test("prune --mode sif keeps the environment, --mode venv keeps the image", async () => {
   await using images = await makeSynced();
   assert.equal((await images.world.run([...PRUNE, "env", "--mode", "venv", "--yes"])).code, 0);
