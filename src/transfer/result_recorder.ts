@@ -163,3 +163,12 @@ export class ResultRecorder {
     return this.record?.entriesOf(directory)?.get(name);
   }
 }
+
+/** Each path once: both sides may have refused the same directory. */
+export function missingPaths(missing: readonly MissingPath[]): readonly MissingPath[] {
+  const paths = missing.map(({ path, reason, cause, type, files, sizeBytes }): [string, MissingPath] => [
+    path,
+    { path, reason, cause, type, files, sizeBytes },
+  ]);
+  return [...new Map(paths).values()];
+}

@@ -18,12 +18,13 @@ import { type Mover, NativeMover, RsyncMover } from "./movers.ts";
 import { PackMover } from "./pack_mover.ts";
 import { ManifestBuilder } from "./manifest.ts";
 import { joinName, splitAbsolute } from "../posix/file_names.ts";
-import type { MissingPath, TransferOutcome, TransferPlan, TransferRequest } from "./request.ts";
+import type { TransferOutcome, TransferPlan, TransferRequest } from "./request.ts";
 import { readIntentLog } from "./intent_log.ts";
 import { looksFolded, refuseNameClashes } from "./name_clashes.ts";
 import { PARTIAL_DIRECTORY } from "./own_names.ts";
 import { RACY_SECONDS, RESUMED_SECONDS } from "./racy.ts";
 import { recordContents } from "./racy_contents.ts";
+import { missingPaths } from "./result_recorder.ts";
 import { FreeSpaceWatch } from "./free_space_watch.ts";
 import { toTransfer, TransferCounters } from "./counters.ts";
 import { coarserTraits, type FileSystemTraits, USUAL_TRAITS } from "./traits.ts";
@@ -291,15 +292,6 @@ async function run(
     recordChanged: record !== request.record,
     seconds: (performance.now() - started) / 1000,
   };
-}
-
-/** Each path once: both sides may have refused the same directory. */
-function missingPaths(missing: readonly MissingPath[]): readonly MissingPath[] {
-  const paths = missing.map(({ path, reason, cause, type, files, sizeBytes }): [string, MissingPath] => [
-    path,
-    { path, reason, cause, type, files, sizeBytes },
-  ]);
-  return [...new Map(paths).values()];
 }
 
 async function walkRequest(
