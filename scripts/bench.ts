@@ -40,8 +40,8 @@ const scratchBehind = await Deno.realPath(options["scratch-behind"] ?? scratch);
 const ours = await Deno.realPath(options.program).catch(() =>
   fail(`"${options.program}" is not there: deno task compile`)
 );
-const workplace = await Deno.makeTempDir({ prefix: "euler-files-bench-" });
-const programs = findPrograms(ours, workplace).filter(({ name }) =>
+const temporary = await Deno.makeTempDir({ prefix: "euler-files-bench-" });
+const programs = findPrograms(ours, temporary).filter(({ name }) =>
   options.only === undefined || name.match(options.only) !== null
 );
 
@@ -58,7 +58,7 @@ try {
   }
   if (options.plot !== undefined) await Deno.writeTextFile(options.plot, plotTimes(points));
 } finally {
-  await Deno.remove(workplace, { recursive: true });
+  await Deno.remove(temporary, { recursive: true });
 }
 
 /** Measures one tree and prints its tables; returns the times of the first staging. */
@@ -137,7 +137,7 @@ async function measure(command: string): Promise<Measurement> {
     ? ["-c", `exec /usr/bin/time -f "peak %M" sh -c "$0"`, command]
     : ["-c", command];
   const started = performance.now();
-  const output = await new Deno.Command("sh", { args, cwd: workplace, stdout: "null", stderr: "piped" }).output();
+  const output = await new Deno.Command("sh", { args, cwd: temporary, stdout: "null", stderr: "piped" }).output();
   const seconds = (performance.now() - started) / 1000;
   const words = new TextDecoder().decode(output.stderr);
   if (!output.success) fail(`\`${command}\` failed: ${words}`);
@@ -153,7 +153,7 @@ async function countOperations(program: BenchProgram, from: string, bench: Bench
     await removeTarget(program);
     await Deno.mkdir(to);
   }
-  const log = `${workplace}/strace`;
+  const log = `${temporary}/strace`;
   const calls =
     "%file,read,write,pread64,pwrite64,copy_file_range,fchmod,fchown,futimesat,utimensat,getdents64,ftruncate";
   await measure(`strace -f -c -U calls -o ${log} -e trace=${calls} sh -c '${command.replaceAll("'", "'\\''")}'`);
@@ -171,7 +171,7 @@ async function configure(from: string): Promise<void> {
     skip_if_fresh_seconds: 0,
     vars: { BENCH_HOME: { source: from } },
   };
-  await Deno.writeTextFile(`${workplace}/config.json`, JSON.stringify(config));
+  await Deno.writeTextFile(`${temporary}/config.json`, JSON.stringify(config));
 }
 
 /** Empties the caches: runs the given command, and empties the kernel's cache if that is allowed. */

@@ -12,8 +12,8 @@ export interface BenchProgram {
 
 const PLAIN_COPY = new URL("bench_copy.go", import.meta.url).pathname;
 
-/** Ours first; the others only if they are on the PATH. Files that must be built for it are in `workplace`. */
-export function findPrograms(ours: string, workplace: string): BenchProgram[] {
+/** Ours first; the others only if they are on the PATH. Files that must be built for it are in `temporary`. */
+export function findPrograms(ours: string, temporary: string): BenchProgram[] {
   const all: readonly (BenchProgram & { readonly needs: string })[] = [
     {
       name: "euler-files",
@@ -42,11 +42,11 @@ export function findPrograms(ours: string, workplace: string): BenchProgram[] {
     {
       name: "plain copy, 64",
       needs: "go",
-      command: (from, to, bench) => bench === "first" ? `${workplace}/plain-copy ${from} ${to}` : undefined,
+      command: (from, to, bench) => bench === "first" ? `${temporary}/plain-copy ${from} ${to}` : undefined,
     },
   ];
   if (isInstalled("go")) {
-    const args = ["build", "-o", `${workplace}/plain-copy`, PLAIN_COPY];
+    const args = ["build", "-o", `${temporary}/plain-copy`, PLAIN_COPY];
     new Deno.Command("go", { args, stdout: "null", stderr: "inherit" }).outputSync();
   }
   return all.filter(({ needs }) => isInstalled(needs));

@@ -1,4 +1,4 @@
-// In the documents, links lead to pages and headings that exist, and so do the commands and options that they show.
+// In the documents, links lead to pages and headings that exist, and the commands, options and source files that they name exist.
 import assert from "node:assert/strict";
 import { PROJECT_DIRECTORY } from "../scripts/bundle.ts";
 import { DOCUMENTS } from "../scripts/golden.ts";
@@ -35,6 +35,23 @@ Deno.test("every link between documents leads to a file and a heading that exist
     }
   }
 });
+
+Deno.test("every source file that a document names exists", async () => {
+  const files: string[] = ["/main.ts"];
+  for (const directory of ["src", "tests", "scripts"]) await collect(directory, files);
+  for (const [path, text] of await documents()) {
+    for (const [name] of codeOf(text).matchAll(/(?<![\w*…/.-])[\w/]+\.ts\b/g)) {
+      assert.ok(files.some((file) => file.endsWith(`/${name}`)), `${path}: there is no ${name}`);
+    }
+  }
+});
+
+async function collect(directory: string, files: string[]): Promise<void> {
+  for await (const { name, isDirectory } of Deno.readDir(`${PROJECT_DIRECTORY}/${directory}`)) {
+    if (isDirectory) await collect(`${directory}/${name}`, files);
+    else files.push(`/${directory}/${name}`);
+  }
+}
 
 /** The code of a document: blocks, and words between backticks. */
 function codeOf(text: string): string {

@@ -6,12 +6,13 @@ import { promisedPython } from "./base_image.ts";
 import { buildFailure } from "./build_failure.ts";
 import type { ImageInputs } from "./inputs.ts";
 import { pythonSearch } from "./python_search.ts";
+import { pathExists } from "../system/existence.ts";
 
 /** Refuses an unsuitable base before anything is packed: its tag says another Python, or its file does not exist. */
 export async function checkBase({ base, venv }: ImageInputs): Promise<void> {
   const promised = promisedPython(base);
   if (promised !== undefined && promised !== venv.pythonSeries) throw wrongPython(base.written, promised, venv);
-  if (base.localPath === undefined || await Deno.stat(base.localPath).then(() => true, () => false)) return;
+  if (base.localPath === undefined || await pathExists(base.localPath)) return;
   throw new CliError("not-found", `Cannot find the base image "${base.localPath}"`, {
     hint: "euler-files config set apptainer.base_image IMAGE, with a Docker reference or the path of a .sif file",
   });

@@ -9,6 +9,7 @@ import { syncImage } from "./image_sync.ts";
 import { imageState, readImage } from "./inputs.ts";
 import { syncImageToNode } from "./node_image.ts";
 import { imagePathsOf, type ImageSetting } from "./setting.ts";
+import { pathExists } from "../system/existence.ts";
 
 /** The file to use: on scratch, or, if scratch can't hold it, in the store. */
 export async function bringImage(
@@ -31,7 +32,7 @@ export async function bringImage(
     const known = knownError(`Cannot use scratch`, error);
     const scratchFailed = known !== undefined && ["no-space", "file-system", "config"].includes(known.kind);
     const paths = imagePathsOf(setting, name);
-    if (!scratchFailed || !await Deno.stat(paths.sif).then(() => true, () => false)) throw error;
+    if (!scratchFailed || !await pathExists(paths.sif)) throw error;
     report({ type: "warning", subject: name, text: `${known.message}; running it from the store, which is slower` });
     return { image: paths.sif, synced: false };
   }

@@ -1,19 +1,13 @@
 // Building an image: pack → definition → `apptainer build` beside the final name → rename → record. Nothing is left behind
 // however it ends, and an existing image stays as it was until the rename.
 import { splitAbsolute } from "../posix/file_names.ts";
-import { editConfig } from "../config/config_edit.ts";
-import { imageEdits } from "../config/image_record.ts";
 import type { AbsolutePath } from "../config/paths.ts";
 import { CliError, messageOf } from "../errors/errors.ts";
 import type { Report } from "../contract/events.ts";
 import { type Apptainer, apptainerMissing, buildArgs, isImageFile, runBuild } from "../tools/apptainer.ts";
-import { stripeDirectory } from "../tools/lfs.ts";
 import type { Listener } from "../tools/streaming.ts";
 import { readUmask } from "../posix/calls.ts";
-import { syncPath } from "../posix/durable.ts";
-import { acquireLock, holderText, type Lock, lockGoingWith, underLocks } from "../system/file_lock.ts";
-import { writeFileAtomically } from "../system/atomic_file.ts";
-import { refuseSharedDirectory } from "../system/trusted_path.ts";
+import { type Lock, underLocks } from "../system/file_lock.ts";
 import { sweepDirectory } from "../system/sweep.ts";
 import { ownedName, ownerOf } from "../system/temporary_name.ts";
 import type { System } from "../system/system.ts";
@@ -21,8 +15,8 @@ import { measureTree } from "../transfer/measure.ts";
 import { VERSION } from "../contract/version.ts";
 import { checkBase, checkBasePython } from "./base_check.ts";
 import { buildFailure } from "./build_failure.ts";
-import { hashFile } from "../system/checksum.ts";
 import { IMPORT_WARNING, renderDefinition } from "./definition.ts";
+import { lockImage, publishImage } from "./image_store.ts";
 import { type ImageInputs, type ImageState, imageState, readImage } from "./inputs.ts";
 import { findLeftBehind, type LeftBehind } from "./left_behind.ts";
 import { isTaggedLayout, writeTaggedLayout } from "./oci_layout.ts";
@@ -174,22 +168,8 @@ export async function buildImage(
   await sweepWorkspaces(await workspaceCandidates(setting, system));
   if (plan.action === "skip") return { plan, steps: undefined, importWarnings: [] };
   if (apptainer === undefined) throw apptainerMissing();
-  await Deno.mkdir(setting.sifStore, { recursive: true, mode: 0o700 });
-  await refuseSharedDirectory(setting.sifStore, system.userId);
-  await stripeDirectory(setting.sifStore, system);
-  const acquired = await acquireLock({
-    path: plan.paths.lock,
-    deadlineSeconds: setting.config.lock_timeout_seconds,
-    deadlineSetting: "lock_timeout_seconds",
-
-    onWait: (holder) =>
-      audience.report({
-        type: "note",
-        subject: request.name,
-        text: `waiting: it is being built ${holderText(holder, system)}`,
-      }),
-  }, system);
-  await using lock = lockGoingWith(acquired, plan.paths.sif);
+  const locking = { name: request.name, file: plan.paths.sif, path: plan.paths.lock, work: "being built", setting };
+  await using lock = await lockImage(locking, audience.report, system);
   await sweepDirectory(setting.sifStore);
   // Another job may have built it while we waited.
   const now = await loadSetting(request.configOption, system);
@@ -290,41 +270,26 @@ async function publish(
   system: System,
 ): Promise<void> {
   const { paths, inputs, record } = plan;
-  const sha256 = await hashFile(paths.building, system.signal);
-  const mode = await modeFor(setting.sifStore);
-  await Deno.chmod(paths.building, mode);
-  const info = await Deno.stat(paths.building);
-  await syncPath(paths.building);
-  await lock.confirm();
-  await Deno.rename(paths.building, paths.sif);
-  // Some file systems refuse fsync on a directory; the rename is still in order.
-  await syncPath(setting.sifStore).catch(() => {});
-  await writeFileAtomically({
-    path: paths.definition,
-    content: steps.definition,
-    mode: mode & 0o666,
-    durability: "fast",
-  });
-  await writeFileAtomically({
-    path: paths.requirements,
-    content: renderRequirements(inputs.venv, inputs.packages),
-    mode: mode & 0o666,
-    durability: "fast",
-  });
-  const entry = {
-    ...record,
-    venv_name: paths.venvName,
-    python_version: inputs.venv.pythonVersion,
-    sif_filename: splitAbsolute(paths.sif)[1],
-    built_at: system.now() / 1000,
-    enabled: record?.enabled ?? true,
-    inputs_hash: inputs.hash,
-    ...fileHashes,
-    sif_sha256: sha256,
-    sif_size_bytes: info.size,
-    sif_modified_at: (info.mtime?.getTime() ?? 0) / 1000,
-  };
-  await editConfig(setting.configPath, imageEdits(paths.name, entry), system);
+  await Deno.chmod(paths.building, await modeFor(setting.sifStore));
+  const { name, building, sif, definition, requirements } = paths;
+  await publishImage(
+    {
+      ...{ name, building, file: sif },
+      texts: {
+        [definition]: steps.definition,
+        [requirements]: renderRequirements(inputs.venv, inputs.packages),
+      },
+      record: {
+        ...record,
+        venv_name: paths.venvName,
+        python_version: inputs.venv.pythonVersion,
+        inputs_hash: inputs.hash,
+        ...fileHashes,
+      },
+    },
+    { setting, lock },
+    system,
+  );
 }
 
 /** A store that others may read is for sharing: its images get the modes that the umask leaves. */

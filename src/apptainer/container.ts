@@ -12,6 +12,7 @@ import { findCopies, partIn } from "../variables/parts.ts";
 import { extraExports } from "../config/extra_exports.ts";
 import { tokenExport } from "../variables/token_export.ts";
 import { type Apptainer, containerArgs, containerEnvironment, type ContainerRequest } from "../tools/apptainer.ts";
+import { isDirectory, pathExists } from "../system/existence.ts";
 
 /** A program in a container, as it will be started. */
 export interface ContainerCommand {
@@ -26,7 +27,7 @@ export interface ContainerCommand {
 
 /** Which GPU the node has, by the files that its driver makes. */
 export async function findGpu(): Promise<ContainerRequest["gpu"]> {
-  const there = async (path: string) => await Deno.stat(path).then(() => true, () => false);
+  const there = async (path: string) => await pathExists(path);
   if (await there("/dev/nvidiactl") || await there("/dev/nvidia0")) return "nvidia";
   return await there("/dev/kfd") ? "amd" : "none";
 }
@@ -63,7 +64,7 @@ export async function stagedVariables(
     const whole = staged.get(part.whole.name);
     if (whole === undefined) continue;
     const { variable: { name, target } } = partIn(part, whole as AbsolutePath);
-    if (await Deno.stat(target).then(({ isDirectory }) => isDirectory, () => false)) staged.set(name, target);
+    if (await isDirectory(target)) staged.set(name, target);
   }
   return {
     ...Object.fromEntries(staged),

@@ -39,7 +39,7 @@ export interface DefinedSettings {
   readonly postLines: string;
 }
 
-/** Reads them back from the text of a definition; undefined if it is none of ours. Pure. */
+/** Reads the settings back from the text of a definition; undefined if euler-files did not write it. Pure. */
 export function readDefinition(text: string): DefinedSettings | undefined {
   const from = /^From: (.*)$/m.exec(text)?.[1];
   const containerPath = /^ {4}export VIRTUAL_ENV='(.*)'$/m.exec(text)?.[1];
@@ -77,8 +77,9 @@ export function renderDefinition(request: DefinitionRequest): string {
     `    export PATH='${request.containerPath}/bin':"$PATH"`,
     "    # What lies in the home of whoever runs the image is no part of it.",
     "    export PYTHONNOUSERSITE=1",
-    "    # Modules of the host are for another Python; --env PYTHONPATH=... passes some in.",
-    "    unset PYTHONHOME PYTHONPATH",
+    "    # Modules of the host are for another Python; --env PYTHONPATH=... passes some in. Apptainer gives the host's values",
+    "    # to variables that have none here, so they are empty instead of unset.",
+    "    export PYTHONHOME= PYTHONPATH=",
     "",
     "%runscript",
     `    exec '${request.containerPath}/bin/python' "$@"`,

@@ -28,7 +28,7 @@ export interface Difference {
   readonly now: string | null;
 }
 
-/** Finds them, for an image that is outdated: never none. */
+/** Finds the differences of an image that is outdated: at least one. */
 export async function findDifferences(
   setting: ImageSetting,
   paths: ImagePaths,
@@ -44,7 +44,8 @@ export async function findDifferences(
 
 /**
  * Which files of an environment were changed by hand since its image was built; none if the image has them as they are. A file is
- * named if its status changed since then: one that was removed has none, and files that all are older make one without a name.
+ * named if its status changed since then. If there is none to name (a file was removed, or an older one was moved here), the only
+ * difference has no name.
  */
 export async function findFileDifferences(
   record: ImageRecord | undefined,

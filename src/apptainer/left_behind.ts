@@ -11,7 +11,7 @@ export interface LeftBehind {
   readonly copied: readonly string[];
 }
 
-/** Finds it. Reads every directory of the environment. */
+/** Finds what an image will lack. Reads every directory of the environment. */
 export async function findLeftBehind({ venv, packages }: ImageInputs, system: System): Promise<LeftBehind> {
   const links = await findOutsideLinks(venv.path, system);
   const editables = packages.filter(({ editable }) => editable);

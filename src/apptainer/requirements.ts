@@ -44,7 +44,7 @@ export interface RecordedPackages {
   readonly packages: ReadonlyMap<string, string>;
 }
 
-/** Reads it back. Lines that it did not write are left out. Pure. */
+/** Reads such a file back. Other lines than those that `renderRequirements` writes are left out. Pure. */
 export function readRequirements(text: string): RecordedPackages {
   const packages = new Map<string, string>();
   for (const whole of text.split("\n")) {

@@ -71,8 +71,20 @@ export async function withPack(
       args: runsPython ? [`${path}/bin/python`, ...request.args] : request.args,
       binds: [...request.binds, ...(python === undefined ? [] : [python]), mount.bindOf(path)],
     },
-    variables: { [record.venv_path === undefined ? "VIRTUAL_ENV" : "CONDA_PREFIX"]: path, PREPEND_PATH: `${path}/bin` },
+    variables: {
+      [record.venv_path === undefined ? "VIRTUAL_ENV" : "CONDA_PREFIX"]: path,
+      PREPEND_PATH: `${path}/bin`,
+      ...withoutModulesOfHost(env),
+    },
   };
+}
+
+/** Modules of the host are for another Python, as in an image; what the user sets for the container stays. */
+function withoutModulesOfHost(env: Readonly<Record<string, string>>): Record<string, string> {
+  const names = ["PYTHONHOME", "PYTHONPATH"].filter((name) =>
+    ["APPTAINERENV", "SINGULARITYENV"].every((prefix) => env[`${prefix}_${name}`] === undefined)
+  );
+  return Object.fromEntries(names.map((name) => [name, ""]));
 }
 
 /** The directory of a Python that no image brings, a module's or one of uv; undefined for the system's. */

@@ -1,27 +1,20 @@
 // `venv pack`: an environment as one squashfs file that is mounted at the environment's own path. No container is built, no path
 // rewritten and no right needed; Apptainer binds it over the path, squashfuse mounts it, unsquashfs unpacks it.
-import { editConfig } from "../config/config_edit.ts";
-import { imageEdits } from "../config/image_record.ts";
 import type { AbsolutePath } from "../config/paths.ts";
 import { CliError } from "../errors/errors.ts";
 import type { Report } from "../contract/events.ts";
-import { syncPath } from "../posix/durable.ts";
-import { splitAbsolute } from "../posix/file_names.ts";
-import { hashFile } from "../system/checksum.ts";
-import { acquireLock, holderText, lockGoingWith, underLocks } from "../system/file_lock.ts";
-import { writeFileAtomically } from "../system/atomic_file.ts";
+import { type Lock, underLocks } from "../system/file_lock.ts";
 import { sweepDirectory } from "../system/sweep.ts";
 import type { System } from "../system/system.ts";
 import { ownedName, temporaryBeside } from "../system/temporary_name.ts";
-import { refuseSharedDirectory } from "../system/trusted_path.ts";
 import { compileModules } from "../tools/compile_modules.ts";
 import { type Mksquashfs, mksquashfsMissing, squash } from "../tools/mksquashfs.ts";
-import { stripeDirectory } from "../tools/lfs.ts";
 import type { Listener } from "../tools/streaming.ts";
 import { lockVenv, venvPath } from "../venv/base.ts";
 import { type FileHashes, findOwnFiles, hashesOf } from "../venv/own_files.ts";
 import type { InstalledPackage } from "../venv/packages.ts";
 import { type Environment, readAllPackages, readEnvironment } from "../venv/conda.ts";
+import { lockImage, publishImage } from "./image_store.ts";
 import { isRecorded, packHash } from "./inputs.ts";
 import {
   checkImageName,
@@ -116,49 +109,39 @@ export async function squashVenv(
   const first = await planSquash(setting, name, mode, system);
   if (first.action === "skip") return first;
   if (tool === undefined) throw mksquashfsMissing();
-  await Deno.mkdir(setting.sifStore, { recursive: true, mode: 0o700 });
-  await refuseSharedDirectory(setting.sifStore, system.userId);
-  await stripeDirectory(setting.sifStore, system);
-  const deadlineSeconds = setting.config.lock_timeout_seconds;
-  const wait = (text: string) => audience.report({ type: "note", subject: name, text });
-  const acquired = await acquireLock({
-    path: `${setting.sifStore}/.${name}.lock`,
-    deadlineSeconds,
-    deadlineSetting: "lock_timeout_seconds",
-    onWait: (holder) => wait(`waiting: it is being packed ${holderText(holder, system)}`),
-  }, system);
-  await using lock = lockGoingWith(acquired, first.file);
+  const locking = { name, file: first.file, path: `${setting.sifStore}/.${name}.lock`, work: "being packed", setting };
+  await using lock = await lockImage(locking, audience.report, system);
   await sweepDirectory(setting.sifStore);
-  await using venvLock = await lockVenv(first.venv.path, deadlineSeconds, system, wait);
+  const note = (text: string) => audience.report({ type: "note", subject: name, text });
+  await using venvLock = await lockVenv(first.venv.path, setting.config.lock_timeout_seconds, system, note);
   const held = underLocks(underLocks(system, lock), venvLock);
   const { path } = first.venv;
   // In a mounted pack Python can't write compiled code, and would compile at each start.
   if (await compileModules(`${path}/bin/python`, `${path}/lib`, held) === "some") {
     // Packages bring templates and modules for other Pythons, which don't compile.
-    wait("some modules could not be compiled");
+    note("some modules could not be compiled");
   }
   // Another process may have written its record while this one waited for the lock.
   setting = withPrefix(await loadSetting(setting.configPath, held), name, prefix);
   const plan = await planSquash(setting, name, mode, held);
   if (plan.action === "skip") return plan;
   const building = ownedName(`${setting.sifStore}/.${name}.building.sqsh`);
-  const note = temporaryBeside(plan.file, "write");
+  const noteFile = temporaryBeside(plan.file, "write");
   try {
-    await Deno.writeTextFile(note, noteOf(plan));
+    await Deno.writeTextFile(noteFile, noteOf(plan));
     const directory = await Deno.realPath(plan.venv.path);
-    await squash({ directory, file: building, added: { name: NOTE, from: note } }, tool, audience.listener, held);
+    await squash({ directory, file: building, added: { name: NOTE, from: noteFile } }, tool, audience.listener, held);
     const after = await planSquash(setting, name, "force", held);
     if (after.inputsHash !== plan.inputsHash || after.fileHashes.own_files_hash !== plan.fileHashes.own_files_hash) {
       throw new CliError("transfer", `Cannot pack "${name}": "${plan.venv.path}" changed while it was packed`, {
         hint: "end what writes to the environment, then pack again",
       });
     }
-    await lock.confirm();
-    await publish(plan, building, setting, held);
+    await publish(plan, building, { setting, lock }, held);
     await refreshWrappers(await loadSetting(setting.configPath, held), name, audience.report, held);
     return plan;
   } finally {
-    for (const path of [note, building]) await Deno.remove(path).catch(() => {});
+    for (const path of [noteFile, building]) await Deno.remove(path).catch(() => {});
   }
 }
 
@@ -179,33 +162,21 @@ function noteOf({ venv, packages, inputsHash, fileHashes }: SquashPlan): string 
 async function publish(
   { name, venv, packages, file, record, inputsHash, fileHashes }: SquashPlan,
   building: string,
-  setting: ImageSetting,
+  store: { readonly setting: ImageSetting; readonly lock: Lock },
   system: System,
 ): Promise<void> {
-  const sha256 = await hashFile(building, system.signal);
-  const info = await Deno.stat(building);
-  await syncPath(building);
-  await Deno.rename(building, file);
-  await syncPath(setting.sifStore).catch(() => {});
-  const { requirements } = imagePathsOf(withoutPack(setting, name), name);
-  await writeFileAtomically({
-    ...{ path: requirements, content: renderRequirements(venv, packages), durability: "fast" },
-    mode: (info.mode ?? 0o600) & 0o666,
-  });
-  const entry = {
-    ...record,
-    kind: "pack",
-    venv_name: name,
-    ...(venv.path === venvPath(setting.venvBase, name) ? {} : { venv_path: venv.path }),
-    python_version: venv.pythonVersion,
-    sif_filename: splitAbsolute(file)[1],
-    built_at: system.now() / 1000,
-    enabled: record?.enabled ?? true,
-    inputs_hash: inputsHash,
-    ...fileHashes,
-    sif_sha256: sha256,
-    sif_size_bytes: info.size,
-    sif_modified_at: (info.mtime?.getTime() ?? 0) / 1000,
+  const { requirements } = imagePathsOf(withoutPack(store.setting, name), name);
+  const image = {
+    ...{ name, building, file, texts: { [requirements]: renderRequirements(venv, packages) } },
+    record: {
+      ...record,
+      kind: "pack",
+      venv_name: name,
+      ...(venv.path === venvPath(store.setting.venvBase, name) ? {} : { venv_path: venv.path }),
+      python_version: venv.pythonVersion,
+      inputs_hash: inputsHash,
+      ...fileHashes,
+    },
   };
-  await editConfig(setting.configPath, imageEdits(name, entry), system);
+  await publishImage(image, store, system);
 }

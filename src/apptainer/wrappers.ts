@@ -34,7 +34,7 @@ export interface WrapperPlan {
   readonly unchanged: readonly string[];
   /** Wrappers of this image whose program is gone. */
   readonly stale: readonly string[];
-  /** Programs whose name a file that is no wrapper of this image has. */
+  /** Programs whose names are taken by files that are no wrappers of this image. */
   readonly foreign: readonly string[];
 }
 

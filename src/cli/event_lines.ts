@@ -24,10 +24,14 @@ export class EventLines {
   }
 
   write(line: EventLine): void {
+    this.system.stderr.write(this.textOf(line));
+  }
+
+  textOf(line: EventLine): string {
     const texts = Object.entries(line).map(([name, value]) => [
       name,
       typeof value === "string" ? withoutCredentials(value) : value,
     ]);
-    this.system.stderr.write(`${jsonLine(this.configure(Object.fromEntries(texts)))}\n`);
+    return `${jsonLine(this.configure(Object.fromEntries(texts)))}\n`;
   }
 }

@@ -8,7 +8,7 @@ import { withoutCredentials } from "../text/format.ts";
 import { jsonText } from "../text/json_text.ts";
 import { FAILING_STATEMENT, FRAME_END, FRAME_START } from "../shell/evaluated.ts";
 import { padTo, shortenMessage, textWidth, wrapText } from "../text/shorten.ts";
-import { ERROR_PLACEHOLDERS } from "../system/watchdog_output.ts";
+import { ERROR_PLACEHOLDERS, PLAIN_OUTPUT, type WatchdogOutput } from "../system/watchdog_output.ts";
 import type { System } from "../system/system.ts";
 import { neutralLines, neutralText } from "./control_characters.ts";
 import { type ConfigureCommands, configureHints } from "./configured_commands.ts";
@@ -128,14 +128,25 @@ export class Output {
     this.#frame = "open";
   }
 
-  /** The text for stdout, with placeholders, if the main thread cannot print an error (watchdog_output.ts). */
-  watchdogOutput(options: { readonly command: string | undefined; readonly evaluated: boolean }): string {
+  /** What belongs on both streams if the main thread cannot print an error (watchdog_output.ts). */
+  watchdogOutput(options: { readonly command: string | undefined; readonly evaluated: boolean }): WatchdogOutput {
+    const error = errorDocument(
+      new CliError("file-system", ERROR_PLACEHOLDERS.message, { hint: ERROR_PLACEHOLDERS.hint }),
+    );
     if (this.#audience === "json") {
-      const error = new CliError("file-system", ERROR_PLACEHOLDERS.message, { hint: ERROR_PLACEHOLDERS.hint });
-      return this.#documentText({ ok: false, command: options.command, error: errorDocument(error) });
+      return { stdout: this.#documentText({ ok: false, command: options.command, error }), stderr: "" };
     }
-    if (!options.evaluated || this.#system.stdout.isTerminal) return "";
-    return `${this.#frame === "open" ? FRAME_END : ""}${FAILING_STATEMENT}`;
+    const { stderr } = PLAIN_OUTPUT;
+    const end = this.#frame === "open" ? FRAME_END : "";
+    return {
+      stdout: options.evaluated && !this.#system.stdout.isTerminal ? `${end}${FAILING_STATEMENT}` : "",
+      stderr: this.#lines === undefined ? stderr : this.#lines.textOf({ event: "error", ...error }),
+    };
+  }
+
+  /** The same once stdout has what this run says. */
+  watchdogOutputAfterAnswer(): WatchdogOutput {
+    return { ...this.watchdogOutput({ command: undefined, evaluated: false }), stdout: "" };
   }
 
   /** Removes the progress from the terminal. Call it before other text is written there. */

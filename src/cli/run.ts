@@ -105,6 +105,8 @@ async function runTarget(target: Target, stage: Stage, output: Output, system: S
   stage.words = target.name;
   stage.command = target.name.replaceAll(" ", "-");
   stage.evaluated = command.stdoutUse === "evaluated";
+  const setWatchdogOutput = () => system.setWatchdogOutput?.(() => output.watchdogOutput(stage));
+  setWatchdogOutput();
   const { given, options, helpAsked } = await parse(command, target.rest);
   if (helpAsked) {
     if (output.printsJson) {
@@ -118,7 +120,7 @@ async function runTarget(target: Target, stage: Stage, output: Output, system: S
     ? {}
     : fieldsFromJson(command, await (await import("./input_json.ts")).readInputJson(options.inputJson, system));
   if (command.framed && !options.json && !system.stdout.isTerminal) output.openFrame();
-  system.setWatchdogOutput?.(() => output.watchdogOutput(stage));
+  setWatchdogOutput();
   let request = buildRequest(command, fromJson, given);
   const context = await contextFor({ ...options, asks: command.ask !== undefined }, output, system);
   if (context.interactive && command.ask !== undefined) request = await command.ask(request, context);
@@ -126,7 +128,7 @@ async function runTarget(target: Target, stage: Stage, output: Output, system: S
   await lateRejections();
   system.signal.throwIfAborted();
   // From now on stdout has what this run says.
-  system.setWatchdogOutput?.(() => "");
+  system.setWatchdogOutput?.(() => output.watchdogOutputAfterAnswer());
   output.answer(command, answer, request);
   return answer.exit_code ?? (answer.ok ? 0 : 1);
 }

@@ -2,13 +2,13 @@
 // are read when a person presses Tab, and from the configuration alone: a Tab must not wait for scratch.
 import * as v from "valibot";
 import { type Command, type Context, defineCommand } from "../contract/command.ts";
-import { type CompletionSource, completionText } from "../completion/shells.ts";
-import type { Config } from "../config/config.ts";
-import { configPath, readConfig } from "../config/config_file.ts";
+import type { CompletionSource } from "../completion/shells.ts";
+import { configPath, parseJson, readConfigText } from "../config/config_text.ts";
 import { PRESETS } from "../config/presets.ts";
 import { CliError } from "../errors/errors.ts";
 import { choice, type RequestOf } from "../contract/fields.ts";
 import { printable } from "../text/format.ts";
+import { asObject } from "../text/json_value.ts";
 import { chooseShell, SHELL_NAMES, SHELLS } from "../shell/shell.ts";
 
 const NAMES = ["variable", "environment", "image", "preset"] as const;
@@ -66,24 +66,37 @@ async function runCompletion(
     return { ok: true, command: "completion", names: known };
   }
   const shell = chooseShell(option, env);
+  const { completionText } = await import("../completion/shells.ts");
   return { ok: true, command: "completion", shell, script: await completionText(shell, executable, source) };
 }
 
 async function namesOf(kind: (typeof NAMES)[number], context: Context): Promise<string[]> {
   if (kind === "preset") return PRESETS.map(({ name }) => name);
   const config = await configOrNothing(context);
-  const images = config?.apptainer?.images ?? {};
-  if (kind === "image") return Object.keys(images);
-  if (kind === "environment") return [...new Set(Object.values(images).map(({ venv_name }) => venv_name))];
-  return Object.keys(config?.vars ?? {});
+  const { images } = asObject(config.apptainer) ?? {};
+  if (kind === "variable") return namesIn(config.vars);
+  if (kind === "image") return namesIn(images);
+  const environments = Object.values(asObject(images) ?? {}).map((image) => asObject(image)?.venv_name);
+  return [...new Set(environments.filter((name) => typeof name === "string"))];
 }
 
-/** The configuration, or undefined if it can't be read: an error message would disturb the line that is being completed. */
-async function configOrNothing({ configOption, system: { env, cwd } }: Context): Promise<Config | undefined> {
+function namesIn(section: unknown): string[] {
+  return Object.keys(asObject(section) ?? {});
+}
+
+/**
+ * The configuration as it is written: a check would load the schema, which takes longer than all else. Empty if it cannot be
+ * read: an error message would disturb the line that is being completed.
+ */
+async function configOrNothing(
+  { configOption, system: { env, cwd } }: Context,
+): Promise<Readonly<Record<string, unknown>>> {
   try {
-    return (await readConfig(configPath({ config: configOption }, env, cwd), env)).config;
+    const path = configPath({ config: configOption }, env, cwd);
+    const text = await readConfigText(path);
+    return asObject(text === undefined ? undefined : await parseJson(text, path)) ?? {};
   } catch (error) {
-    if (error instanceof CliError) return undefined;
+    if (error instanceof CliError) return {};
     throw error;
   }
 }

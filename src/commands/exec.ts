@@ -124,6 +124,7 @@ async function runExec(request: ExecRequest, context: Context): Promise<ExecAnsw
     strict: false,
     nodes: "own",
     leg: undefined,
+    scratchCopies: undefined,
     goOn: "run it again to go on",
   }, context);
   const base = { command: "exec" as const, only_vars: [...request.vars], program: [...request.program], ...synced };

@@ -13,6 +13,7 @@ import { planPush } from "../pushing/push.ts";
 import { redirectedTarget } from "../nodes/redirect.ts";
 import { stagingSettings } from "../variables/variable.ts";
 import { readNamesOrNone } from "../posix/read_names.ts";
+import { nameExists } from "../system/existence.ts";
 
 const FIELDS = {
   name: text("The managed variable", {
@@ -124,11 +125,11 @@ async function leftOnScratch({ cacheRoot }: ResolvedConfig, name: string): Promi
     if (isCopy || entry === `.${name}.partial` || entry === `.${name}.from`) left.push(`${cacheRoot}/${entry}`);
   }
   const redirected = redirectedTarget(cacheRoot, name);
-  if (await Deno.lstat(redirected).then(() => true, () => false)) left.push(redirected);
+  if (await nameExists(redirected)) left.push(redirected);
   return left.sort();
 }
 
-/** The command that removes them. `clean` checks that everything is pushed; a redirected directory is never pushed. */
+/** The command that removes what is left of a variable. `clean` checks that everything is pushed; a redirected directory is never pushed. */
 function removeCommand({ cacheRoot }: ResolvedConfig, name: string, left: readonly string[]): string | null {
   const redirected = redirectedTarget(cacheRoot, name);
   const commands = [

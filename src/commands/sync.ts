@@ -4,7 +4,7 @@ import { type Context, defineCommand, type Rendered, type Style, type Styles } f
 import { failuresText } from "../runs/failures.ts";
 import { FALLBACKS } from "../runs/node_fallback.ts";
 import { filterField, selectionWords } from "../runs/filter_field.ts";
-import { choice, flag, list, type RequestOf } from "../contract/fields.ts";
+import { choice, flag, list, object, type RequestOf } from "../contract/fields.ts";
 import { TIERS } from "../config/tier.ts";
 import { ENGINES } from "../variables/variable.ts";
 import { renderExports } from "../shell/exports.ts";
@@ -41,6 +41,10 @@ const FIELDS = {
   leg: choice(["scratch-to-node"], "Take what is on scratch as it is; for the nodes of a job, which are asked for it", {
     placement: "json-only",
   }),
+  scratchCopies: object(
+    v.record(v.string(), v.number()),
+    "When the copies on scratch were complete, by variable, in seconds since 1970: a node that sees older ones fails",
+  ),
   shell: choice(SHELL_NAMES, "Print exports for this shell; bash is right for every POSIX shell", {
     variable: "EULER_FILES_SHELL",
     placeholder: "SHELL",
@@ -112,7 +116,8 @@ async function runSync(request: SyncRequest, context: Context): Promise<SyncAnsw
 }
 
 function renderSync(answer: SyncAnswer, styles: Styles): Rendered {
-  const exports = Object.entries(environmentChanges(answer)).map(([name, value]) => ({ name, value }));
+  const changes = answer.dry_run ? {} : environmentChanges(answer);
+  const exports = Object.entries(changes).map(([name, value]) => ({ name, value }));
   return {
     stderr: failuresText(answer.failures, styles.stderr),
     stdout: renderExports({

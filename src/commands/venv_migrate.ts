@@ -2,6 +2,7 @@
 import * as v from "valibot";
 import { type Answer, type Context, defineCommand } from "../contract/command.ts";
 import { resolvePath } from "../config/paths.ts";
+import { formatPackages } from "../text/format.ts";
 import { CliError } from "../errors/errors.ts";
 import { flag, flagOff, list, text } from "../contract/fields.ts";
 import { splitAbsolute } from "../posix/file_names.ts";
@@ -130,7 +131,9 @@ export default defineCommand({
     const refusal = matched && request.deleteSource ? await removeSource(rebuilding, outcome.safe, system) : undefined;
     const commands = plan.commands.map((args) => commandLine([uv.program, ...args]));
     const deletedSource = matched && request.deleteSource && refusal === undefined;
-    const document = describeRebuild(plan, rebuilding, outcome, { commands, deletedSource, refusal });
+    const document = describeRebuild(plan, rebuilding, outcome, {
+      ...{ commands, deletedSource, deleteSource: request.deleteSource, refusal },
+    });
     for (const text of document.warnings) report({ type: "warning", text });
     for (const warning of kernels) report({ type: "warning", ...warning });
     document.warnings.push(...kernels.map(({ text, hint }) => `${text}; ${hint}`));
@@ -143,7 +146,9 @@ export default defineCommand({
   render(answer, { stderr: style }) {
     if (answer.status === "dry-run") {
       return {
-        stderr: `Would make ${answer.target} with the ${answer.requirements_count} packages of ${answer.source}\n`,
+        stderr:
+          `Would make ${answer.target} with the ${formatPackages(answer.requirements_count)} of ${answer.source}\n` +
+          answer.would_delete.map((path) => `Would remove ${path}\n`).join(""),
         stdout: answer.commands.map((command) => `${command}\n`).join(""),
       };
     }
@@ -158,7 +163,8 @@ export default defineCommand({
       ? ""
       : `${style.bold(style.cyan("hint:"))} move away what you need; \`${answer.hint}\` deletes it with these files\n`;
     return {
-      stderr: `Made ${answer.target} with the ${answer.requirements_count} packages of ${answer.source}${removed}\n` +
+      stderr:
+        `Made ${answer.target} with the ${formatPackages(answer.requirements_count)} of ${answer.source}${removed}\n` +
         error + lines.map((line) => `  ${line}\n`).join("") + hint,
     };
   },

@@ -6,6 +6,7 @@ import type { ConfigFile } from "../config/config_file.ts";
 import { type AbsolutePath, joinPath, resolvePath, toAbsolutePath } from "../config/paths.ts";
 import { CliError, knownError } from "../errors/errors.ts";
 import { flag, flagOff, list, type RequestOf, text } from "../contract/fields.ts";
+import { isDirectory } from "../system/existence.ts";
 import { listSome } from "../text/format.ts";
 import { commandLine } from "../shell/quote.ts";
 import { findUv, type Uv, uvMissing } from "../tools/uv.ts";
@@ -75,6 +76,7 @@ const answer = v.object({
   config_updates: v.array(v.object({ field: v.string(), value: v.string() })),
   shell_exports: v.pipe(v.record(v.string(), v.string()), v.description("What to set in start-up files")),
   deleted_old: v.boolean(),
+  would_delete: v.pipe(v.array(v.string()), v.description("In a dry run: the directories that a run would delete")),
   deleted: v.pipe(v.array(v.string()), v.description("The directories that were removed")),
   errors: v.array(v.string()),
   failures: v.array(FAILURE_SCHEMA),
@@ -167,6 +169,7 @@ export default defineCommand({
       environments,
       config_updates: updates,
       shell_exports: { UV_CACHE_DIR: paths.newCache, VENV_DIR: paths.newBase },
+      would_delete: request.dryRun ? await wouldDelete(paths, request, environments) : [],
       deleted_old: old.removed.length > 0 && old.errors.length === 0,
       deleted: old.removed,
       errors: allErrors,
@@ -185,7 +188,10 @@ export default defineCommand({
         `${style.bold(style.cyan("hint:"))} move away what you need; \`${hint}\` deletes it with these files\n`
       ),
     );
-    const removed = answer.deleted.map((path) => `removed ${path}\n`);
+    const removed = [
+      ...answer.would_delete.map((path) => `would remove ${path}\n`),
+      ...answer.deleted.map((path) => `removed ${path}\n`),
+    ];
     const exports = Object.entries(answer.shell_exports).map(([name, value]) =>
       `  export ${commandLine([`${name}=${value}`])}\n`
     );
@@ -221,12 +227,14 @@ async function resolvePaths(
   ];
   const oldBase = resolveVenvBase({ option: request.oldVenvBase, config }, system);
   const oldCache = configured ?? fromEnvironment ?? await defaultUvCache(system);
+  // An earlier run saved the new directory of the cache, and this request names no old one.
+  const isInPlace = request.oldUvCacheDir === undefined && switchedCache === undefined && oldCache === newCache;
   const isSwitched = switchedCache !== undefined && resolveUvCache(undefined, config, system) === newCache &&
     (oldCache === newCache || oldCache === switchedCache);
   return {
     oldBase: oldBase === newBase ? switchedBase ?? oldBase : oldBase,
     newBase,
-    oldCache: isSwitched ? switchedCache : oldCache,
+    oldCache: isSwitched ? switchedCache : isInPlace ? undefined : oldCache,
     newCache,
     cacheState: isSwitched ? "switched" : "to copy",
   };
@@ -276,6 +284,16 @@ async function moveAll(
   return { environments, errors, failures, safe };
 }
 
+/** The environments that are replaced or moved, and the old cache. */
+async function wouldDelete(
+  { oldCache }: StorePaths,
+  { deleteOld, skipCacheCopy }: Request,
+  environments: readonly RebuildAnswer[],
+): Promise<string[]> {
+  const isCacheDeleted = deleteOld && !skipCacheCopy && oldCache !== undefined && await isDirectory(oldCache);
+  return [...environments.flatMap(({ would_delete }) => would_delete), ...(isCacheDeleted ? [oldCache] : [])];
+}
+
 function ownFilesOf(request: Request): "keep" | "delete" {
   return request.deleteOwnFiles ? "delete" : "keep";
 }
@@ -319,7 +337,9 @@ async function moveOne(
   const audience = { listener: { terminal: context.sharesTerminal, hear }, report };
   const outcome = request.dryRun ? undefined : await rebuild(plan, rebuilding, uv, audience, system);
   const commands = plan.commands.map((args) => commandLine([uv.program, ...args]));
-  const document = describeRebuild(plan, rebuilding, outcome, { commands, deletedSource: false });
+  const document = describeRebuild(plan, rebuilding, outcome, {
+    ...{ commands, deletedSource: false, deleteSource: request.deleteOld },
+  });
   for (const text of document.warnings) report({ type: "warning", subject: name, text });
   const kernels = await kernelspecWarnings([rebuilding.source], rebuilding.target, system.env);
   for (const warning of kernels) report({ type: "warning", subject: name, ...warning });

@@ -30,6 +30,9 @@ const DETAILS = {
       v.description("Stands for the environment's files that no package brought, or that were changed since"),
     ),
   ),
+  files_hash: v.optional(
+    v.pipe(text, v.description("Stands for names, sizes and times of the environment's files without compiled code")),
+  ),
   sif_sha256: v.optional(v.pipe(text, v.description("Checksum of the image's file"))),
   sif_size_bytes: v.optional(v.pipe(v.number("must be a number"), v.description("Size of the image's file"))),
   sif_modified_at: v.optional(

@@ -10,6 +10,7 @@ import { parseJson, readConfigText, readSiteLayers } from "./config_file.ts";
 import type { ConfigPatch } from "./config_patch.ts";
 import type { AbsolutePath } from "./paths.ts";
 import { type SiteLayers, withLayers } from "./site.ts";
+import { nameExists } from "../system/existence.ts";
 
 /** What {@linkcode createConfig} did. */
 export interface CreatedConfig {
@@ -130,7 +131,7 @@ async function putAside(path: AbsolutePath, text: string, system: System): Promi
   const day = new Date(system.now()).toISOString().slice(0, 10);
   for (let number = 0;; number++) {
     const aside = `${path}.${day}${number === 0 ? "" : `-${number}`}`;
-    if (await Deno.lstat(aside).then(() => true, () => false)) continue;
+    if (await nameExists(aside)) continue;
     await writeFileAtomically({ path: aside, content: text, durability: "durable" });
     return aside;
   }

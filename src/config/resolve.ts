@@ -15,6 +15,7 @@ import {
 } from "./paths.ts";
 import type { Tier } from "./tier.ts";
 import { type ParsedRsyncArgs, parseRsyncArgs } from "./rsync_extra_args.ts";
+import { pathExists } from "../system/existence.ts";
 
 type Environment = Readonly<Record<string, string>>;
 
@@ -320,12 +321,12 @@ export async function ensureScratch(resolved: Pick<ResolvedConfig, "scratchBase"
     const kind = missing ? "not-found" : error instanceof Deno.errors.NotADirectory ? "config" : "file-system";
     throw new CliError(kind, `Cannot use scratch "${scratchBase}": ${reasonOf(error)}`, { hint, cause: error });
   });
-  if (await isThere(cacheRoot)) return;
+  if (await canEnter(cacheRoot)) return;
   refuseKernelPath(cacheRoot, await realLocation(cacheRoot));
   // Loaded only on the first use of a scratch: access(2) is the only call here that Deno lacks.
   const { access, constants } = await import("node:fs/promises");
   let existing: string = cacheRoot;
-  while (existing !== "" && !await isThere(existing)) existing = existing.slice(0, existing.lastIndexOf("/"));
+  while (existing !== "" && !await canEnter(existing)) existing = existing.slice(0, existing.lastIndexOf("/"));
   await access(existing || "/", constants.W_OK | constants.X_OK).catch((error) => {
     throw new CliError("file-system", `Cannot use scratch "${existing || "/"}": it cannot be written`, {
       hint,
@@ -347,8 +348,9 @@ function refuseKernelPath(path: AbsolutePath, real: AbsolutePath): void {
   });
 }
 
-async function isThere(path: string): Promise<boolean> {
-  return await Deno.stat(`${path}/.`).then(() => true, () => false);
+/** Whether a directory exists and may be entered, which mounts it where that happens at the first access. */
+async function canEnter(path: string): Promise<boolean> {
+  return await pathExists(`${path}/.`);
 }
 
 function reasonOf(error: unknown): string {

@@ -19,7 +19,7 @@ export const GLOBAL_OPTIONS = {
 /** What was given for {@linkcode GLOBAL_OPTIONS}. */
 export type GlobalOptions = RequestOf<typeof GLOBAL_OPTIONS>;
 
-/** None of them given. */
+/** What applies if none of these options is given. */
 export const NO_OPTIONS: GlobalOptions = {
   json: false,
   inputJson: undefined,

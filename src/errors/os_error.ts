@@ -9,7 +9,7 @@ export interface SystemRefusal {
   readonly call: string | undefined;
 }
 
-/** Reads it from an error of Deno, of node's modules or of our own system calls, or from its first such cause. */
+/** Reads the refusal from an error of Deno, of node's modules or of our own system calls, or from its first such cause. */
 export function systemRefusalOf(error: unknown): SystemRefusal | undefined {
   for (let depth = 0; depth < 8 && error instanceof Error; depth++) {
     const found = ownRefusalOf(error);

@@ -17,6 +17,7 @@ import { type DirectoryLocks, type HeldLocks, lockDirectory } from "./locks.ts";
 import { type OldDirectoryOutcome, retireOldDirectory } from "./old_directory.ts";
 import { locate, type MigrationPlan, type MigrationRequest, planMigration } from "./plan.ts";
 import { findDirectory, type Settings } from "./target.ts";
+import { pathExists } from "../system/existence.ts";
 
 /** The result of a migration. */
 export interface MigrationResult {
@@ -82,7 +83,7 @@ async function takeLocks(
     await checkCacheRoot(resolved, system.userId);
     await makeCacheRoot(resolved, system.userId);
   }
-  const isThere = await Deno.stat(`${directory.content}/.`).then(() => true, () => false);
+  const isThere = await pathExists(`${directory.content}/.`);
   const environments = directory.kind === "venv_base" ? await listVenvs(move.from) : [];
   return await lockDirectory(
     {

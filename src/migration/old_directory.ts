@@ -11,6 +11,7 @@ import { lookAtPaths } from "../transfer/listing.ts";
 import { USUAL_TRAITS } from "../transfer/traits.ts";
 import { type Journal, writeJournal } from "./journal.ts";
 import { isLockFile } from "./locks.ts";
+import { nameExists } from "../system/existence.ts";
 
 /** The final state of the old directory. */
 export interface OldDirectoryOutcome {
@@ -36,7 +37,7 @@ export async function retireOldDirectory(
 ): Promise<OldDirectoryOutcome> {
   const { from, aside } = journal;
   const old = await Deno.lstat(from).catch(() => undefined);
-  const isAside = await Deno.lstat(aside).then(() => true, () => false);
+  const isAside = await nameExists(aside);
   if (old === undefined && !isAside) return { deleted: true, keptAt: undefined, warnings: [], failed: false };
   if (!isAside) {
     if (old?.isSymlink === true) return keep(from, "it is a symbolic link, and what it leads to may have other users");

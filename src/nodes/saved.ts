@@ -10,7 +10,7 @@ import { lookAtPaths } from "../transfer/listing.ts";
 import { planTransfer } from "../transfer/transfer.ts";
 import { layoutOf } from "../variables/layout.ts";
 import { directoriesIn, nameExists } from "../system/existence.ts";
-import { readSavedPush, type SavedPaths, savedPaths } from "./saved_push.ts";
+import { describeFrom, readSavedPush, type SavedPaths, savedPaths } from "./saved_push.ts";
 
 /** The files of one push of one node. */
 export interface SavedFiles {
@@ -97,16 +97,11 @@ export function savedWarnings(
   target: string,
   saved: readonly SavedFiles[],
 ): { readonly text: string; readonly hint: string }[] {
-  return saved.map(({ from, directory, paths }) => {
-    const [, job = "", node = ""] = /^([^.]*)\.(.*)$/.exec(from) ?? [];
-    return {
-      text: `${formatFiles(paths.length)} of node ${node}, job ${job}, not pushed since scratch has other ones: ` +
-        listSome(paths, 3),
-      hint:
-        `compare ${shellWord(directory)} with ${
-          shellWord(target)
-        }; copy the right versions to the second one and run ` +
-        `\`euler-files push --var ${name}\`, which removes the saved files that are settled`,
-    };
-  });
+  return saved.map(({ from, directory, paths }) => ({
+    text: `${formatFiles(paths.length)} of ${describeFrom(from)}, not pushed since scratch has other ones: ` +
+      listSome(paths, 3),
+    hint:
+      `compare ${shellWord(directory)} with ${shellWord(target)}; copy the right versions to the second one and run ` +
+      `\`euler-files push --var ${name}\`, which removes the saved files that are settled`,
+  }));
 }

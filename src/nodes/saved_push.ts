@@ -92,7 +92,7 @@ function* statesIn(manifest: Manifest, paths: Iterable<string>): Iterable<[path:
   }
 }
 
-/** Reads a record; undefined if there is none. A record that cannot be read has no file that is known to be complete. */
+/** Reads a record; undefined if there is none. One that cannot be understood counts as the record of no file. */
 export async function readSavedPush(path: string): Promise<SavedPush | undefined> {
   const text = await readOwnText(path);
   if (text === undefined) return undefined;
@@ -105,7 +105,7 @@ export async function readSavedPush(path: string): Promise<SavedPush | undefined
   for (const [directory, files] of Map.groupBy(states(base), ([path]) => splitLast(path)[0])) {
     builder.add(directory, files.map(([path, state]) => [splitLast(path)[1], state] as const));
   }
-  // The states of the copy on scratch passed through both file systems.
+  // The states in `base` passed through both file systems, and have the times of the coarser one.
   const timeStep = Math.max(time_step ?? 1, saved_time_step);
   const traits = time_step === undefined && timeStep === 1 ? undefined : { ...USUAL_TRAITS, timeStep };
   return {
@@ -166,6 +166,12 @@ export async function newOwnPaths(
     const paths = savedPaths(layoutOf(cacheRoot, name).saved, from.replaceAll(/[^A-Za-z0-9._-]/g, "_"));
     if (!await isUsed(paths)) return paths;
   }
+}
+
+/** The words for `JOB.NODE`. */
+export function describeFrom(from: string): string {
+  const [, job = "", node = from] = /^([^.]*)\.(.*)$/.exec(from) ?? [];
+  return `node ${node}, job ${job}`;
 }
 
 /** Whether a push has saved something there that is not settled. */

@@ -1,4 +1,5 @@
-// Ends this process at once, from whichever thread: also while another thread waits for a file server.
+// Ends this process at once, from whichever thread: also while another thread waits for a file server. And the other way round:
+// lets it ignore signals, which the runtime cannot.
 import type { EndingSignal } from "../errors/errors.ts";
 
 const NUMBERS: Readonly<Record<EndingSignal, number>> = { SIGHUP: 1, SIGINT: 2, SIGTERM: 15 };
@@ -10,6 +11,7 @@ const SYMBOLS = {
 } as const satisfies Record<string, Deno.ForeignFunction>;
 
 const SIG_DFL = 0n;
+const SIG_IGN = 1n;
 
 /** Dies by the signal, as without a listener: the runtime's own listeners in other threads would keep the process alive. */
 export function endBySignal(signal: EndingSignal): void {
@@ -21,4 +23,10 @@ export function endBySignal(signal: EndingSignal): void {
 /** Ends with an exit code; nothing is cleaned up or flushed. */
 export function endAtOnce(exitCode: number): void {
   Deno.dlopen("libc.so.6", SYMBOLS).symbols._exit(exitCode);
+}
+
+/** Sets signals to be ignored in the kernel, so that programs which are started inherit it as well. */
+export function ignoreSignals(signals: readonly EndingSignal[]): void {
+  const { symbols } = Deno.dlopen("libc.so.6", SYMBOLS);
+  for (const signal of signals) symbols.signal(NUMBERS[signal], SIG_IGN);
 }

@@ -5,6 +5,7 @@ import { decodeName } from "./file_names.ts";
 import {
   AT_EMPTY_PATH,
   AT_FDCWD,
+  AT_SYMLINK_NOFOLLOW,
   O_CLOEXEC,
   O_CREAT,
   O_EXCL,
@@ -67,7 +68,9 @@ export function* makeFile(calls: Calls, path: string, file: NewFile): Work<void>
   const flags = O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC;
   const opened = succeeded(yield calls.openat(AT_FDCWD, cString(path), flags, 0o600), "create", path);
   let isOpen = true;
+  let made: FileStatus | undefined;
   try {
+    made = yield* statusAt(calls, opened, EMPTY_NAME, AT_EMPTY_PATH);
     for (let written = 0; written < file.content.length;) {
       const piece = file.content.subarray(written);
       const answer = succeeded(yield calls.pwrite(opened, piece, piece.length, written), "write", path);
@@ -83,10 +86,25 @@ export function* makeFile(calls: Calls, path: string, file: NewFile): Work<void>
     isOpen = false;
     succeeded(yield calls.close(opened), "close", path);
   } catch (error) {
+    // A lease may have been taken over while a write hung: then the name is another process's file.
+    const there = yield* statusAt(calls, AT_FDCWD, cString(path), AT_SYMLINK_NOFOLLOW);
+    const isOurs = made !== undefined && there?.inode === made.inode && there.device === made.device;
     if (isOpen) calls.closeHandle(opened);
-    yield calls.unlinkat(AT_FDCWD, cString(path), 0);
+    if (isOurs) yield calls.unlinkat(AT_FDCWD, cString(path), 0);
     throw error;
   }
+}
+
+/** The status of a name or an open file; undefined if it cannot be told. */
+function* statusAt(
+  calls: Calls,
+  directory: number,
+  name: Uint8Array<ArrayBuffer>,
+  flags: number,
+): Work<FileStatus | undefined> {
+  const bytes = new Uint8Array(STATUS_BYTES);
+  const answer = yield calls.statx(directory, name, flags, STATX_ASKED, bytes);
+  return answer < 0 ? undefined : readStatus(bytes);
 }
 
 /** Replaces a file by renaming `temporary`, a name beside it. Throws a SystemCallError; the file is unchanged then. */

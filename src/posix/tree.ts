@@ -2,10 +2,10 @@
 // link, unless the tree was asked to follow that link. So a path can be of any length, and a directory that another process
 // replaces with a link causes an error.
 import type { Calls } from "./calls.ts";
-import { ELOOP, ENOTDIR, SystemCallError } from "./errno.ts";
+import { ELOOP, ENOTDIR, succeeded, SystemCallError } from "./errno.ts";
 import { cString, decodeName, EMPTY_NAME, splitLast } from "./file_names.ts";
 import { addHolder, handleBudget, removeHolder } from "./handles.ts";
-import { AT_FDCWD, O_CLOEXEC, O_DIRECTORY, O_NOFOLLOW, O_PATH } from "./libc.ts";
+import { AT_FDCWD, O_CLOEXEC, O_DIRECTORY, O_NOFOLLOW, O_NONBLOCK, O_PATH, O_RDONLY } from "./libc.ts";
 import { leadsOut } from "./link_targets.ts";
 import { openRoot } from "./own_base.ts";
 import type { Work } from "./work.ts";
@@ -74,6 +74,18 @@ export class Tree {
       path = below;
     }
     return handle;
+  }
+
+  /** Opens a file below the root for reading. Throws a SystemCallError. A FIFO is opened without waiting for its other end. */
+  *openFile(path: string, link: "refused" | "followed" = "refused"): Work<number> {
+    const [directory, name] = splitLast(path);
+    const handle = yield* this.open(directory);
+    try {
+      const flags = O_RDONLY | (link === "followed" ? 0 : O_NOFOLLOW) | O_NONBLOCK | O_CLOEXEC;
+      return succeeded(yield this.calls.openat(handle, cString(name), flags, 0), "open", this.pathOf(path));
+    } finally {
+      this.release(directory);
+    }
   }
 
   /** Opens one directory; through a link only if the tree follows that link. */

@@ -1,6 +1,13 @@
 // What has arrived of a push that was cut off, and the warnings about what has not.
 import { formatCount, formatFiles, listSome, shellWord } from "../text/format.ts";
-import { readSavedPush, type SavedPaths, type SavedPush, savedPushes, writeSavedPush } from "../nodes/saved_push.ts";
+import {
+  describeFrom,
+  readSavedPush,
+  type SavedPaths,
+  type SavedPush,
+  savedPushes,
+  writeSavedPush,
+} from "../nodes/saved_push.ts";
 import { splitLast } from "../posix/file_names.ts";
 import { findHolder } from "../system/file_lock.ts";
 import { removeIfPresent } from "../system/existence.ts";
@@ -18,7 +25,7 @@ export interface CutOffRequest {
   readonly settings: StagingSettings;
 }
 
-/** The files of a directory that have the same size and time as here, as the directory has them. */
+/** Those of `files` that a directory has with the same size and time, with the states that they have there. */
 export async function sameFiles(
   root: string,
   files: ReadonlyMap<string, EntryState>,
@@ -37,11 +44,11 @@ export async function wholeFiles(
 ): Promise<ReadonlyMap<string, EntryState>> {
   const whole = await sameFiles(directory, changed, timeStep, system);
   // All files of a database are merged, or none.
-  const hasPart = (path: string) => {
+  const isWhole = (path: string) => {
     const names = namesOfDatabase(mainNameOf(path) ?? path);
     return names.every((name) => !changed.has(name) || whole.has(name));
   };
-  return new Map([...whole].filter(([path]) => hasPart(path)));
+  return new Map([...whole].filter(([path]) => isWhole(path)));
 }
 
 /** Removes files from the directory of a push, unless they are changed meanwhile. */
@@ -155,10 +162,4 @@ export function cutWarning(
       removal(directory, cut, paths)
     }\` removes what arrived of them, and this warning`,
   };
-}
-
-/** The words for `JOB.NODE`. */
-export function describeFrom(from: string): string {
-  const [, job = "", node = from] = /^([^.]*)\.(.*)$/.exec(from) ?? [];
-  return `node ${node}, job ${job}`;
 }

@@ -6,6 +6,7 @@ import { formatFiles } from "../text/format.ts";
 import { removePack } from "../nodes/pack.ts";
 import { savedWarnings, unsettledFiles } from "../nodes/saved.ts";
 import {
+  describeFrom,
   readSavedPush,
   removeRecord,
   type SavedPaths,
@@ -22,7 +23,7 @@ import { type TransferOutcome, transferTree } from "../transfer/transfer.ts";
 import { amongOrBelow } from "../filter/selection.ts";
 import type { StagingSettings, Variable } from "../variables/variable.ts";
 import { withVariableLock } from "../variables/variable_lock.ts";
-import { cutWarning, describeFrom, recordCut, removeSaved, sameFiles, settleCut, wholeFiles } from "./cut_off.ts";
+import { cutWarning, recordCut, removeSaved, sameFiles, settleCut, wholeFiles } from "./cut_off.ts";
 import { lookAtAll, type OwnPush, selectPaths, syncSaved } from "./save_push.ts";
 
 /** The copy on scratch, and the push that the caller has saved itself. */
@@ -78,7 +79,7 @@ export async function removeSettled(
   }
 }
 
-/** The same for a caller that holds the variable lock. Returns the outcome of its own push. */
+/** Merges for a caller that holds the variable lock. Returns the outcome of the caller's own push. */
 export async function mergeLocked(
   request: MergeRequest,
   system: System,
@@ -88,7 +89,7 @@ export async function mergeLocked(
   let ownOutcome: TransferOutcome | undefined;
   const all = await savedPushes(cacheRoot, variable.name, "push");
   const isCallers = ({ from }: SavedPaths) => from === own?.paths.from;
-  // The caller's is the newest of its node, so that an earlier one is in conflict with it, and not the other way round.
+  // The caller's push is the newest of its node. Merge it first: then an earlier one is in conflict with it, not it with that.
   for (const saved of [...all.filter(isCallers), ...all.filter((one) => !isCallers(one))]) {
     const isOwn = isCallers(saved);
     const merged = await mergeOne(request, saved, isOwn ? own : undefined, system).catch((error) => {
@@ -108,7 +109,7 @@ export async function mergeLocked(
   return ownOutcome;
 }
 
-/** Undefined if the node lives, and merges its push itself, or if another process has merged it meanwhile. */
+/** Merges one push. Undefined if its node lives, and will merge it itself, or if another process has merged it meanwhile. */
 async function mergeOne(
   request: MergeRequest,
   saved: SavedPaths,
@@ -137,7 +138,7 @@ async function mergeLockedPush(
   const whole = await wholeFiles(saved.directory, push, system);
   const roots = { from: saved.directory, to: variable.target };
   const mergeable = push.base === undefined ? await withoutReplacing(whole, roots, system) : whole;
-  // A pack of the copy on scratch lacks what is merged, also if this command is killed before it ends.
+  // The pack of the copy on scratch will lack what is merged. Remove it first: this command may be killed before it ends.
   if (mergeable.size > 0) await removePack(cacheRoot, variable.name);
   const outcome = mergeable.size === 0 ? undefined : await transferTree({
     ...{ ...roots, intent: "push", depth: "look-at-all", engine: "native" },
@@ -147,7 +148,7 @@ async function mergeLockedPush(
     selection: selectPaths(withDatabases(mergeable.keys())),
   }, system);
   await lock.confirm();
-  // Only what is on scratch now is removed here: a transfer may name a directory for all that is in it.
+  // The outcome may name a directory instead of all that is in it, so look which files scratch has now, and remove only those.
   const isKept = amongOrBelow((outcome?.kept ?? []).map(({ path }) => path));
   const isMissing = amongOrBelow((outcome?.missing ?? []).map(({ path }) => path));
   const arrived = new Map([...mergeable].filter(([path]) => !isKept(path) && !isMissing(path)));
@@ -176,8 +177,8 @@ async function lockIfFree({ lock: path }: SavedPaths, system: System): Promise<L
 }
 
 /**
- * Without the record of a node nothing tells which side is older, or only the beginning of a file: nothing is replaced. What
- * looks the same is, if its content is.
+ * The files that can be merged without the record of a node: those that scratch lacks, and those with the same content. For all
+ * others it is unknown which side is older, and whether a file is only the beginning of the other one.
  */
 async function withoutReplacing(
   files: ReadonlyMap<string, EntryState>,

@@ -39,7 +39,7 @@ import { leftByPush, missingError } from "./push_errors.ts";
 import { recordTransfer } from "../records/record.ts";
 import { renewMarker } from "./renewal.ts";
 import type { StageWarning } from "../staging/stage_result.ts";
-import { withoutTruncated } from "../staging/truncated.ts";
+import { withTruncatedMarked } from "../staging/truncated.ts";
 import { type VariableLock, withVariableLock } from "../variables/variable_lock.ts";
 import { type StagingSettings, transferLimits, type Variable } from "../variables/variable.ts";
 
@@ -190,7 +190,7 @@ async function planFor(
     system,
   );
   const known = { ...plan, kept: withKnownReasons(plan.kept, before) };
-  return basis.state === "lost" ? await withoutTruncated(request, known, system) : known;
+  return basis.state === "lost" ? await withTruncatedMarked(request, known, system) : known;
 }
 
 async function keptBefore({ variable, settings }: PushRequest, { marker }: VariableFacts): Promise<KeptFiles> {

@@ -26,8 +26,9 @@ import { type TransferPlan, transferTree } from "../transfer/transfer.ts";
 import type { PushRequest } from "./push.ts";
 import { changesAmong } from "./push_errors.ts";
 
-/** The push to scratch, and the same as one from the node. */
+/** A push from a node to scratch. */
 export interface NodePush {
+  /** The variable with its copy on scratch as the target. */
   readonly request: PushRequest;
   /** The variable with its copy on the node as the target. */
   readonly from: PushRequest;
@@ -41,7 +42,7 @@ export interface OwnPush extends AsyncDisposable {
 
 const MOST_TRIES = 3;
 
-/** Exactly these paths. */
+/** A selection of exactly these paths. */
 export function selectPaths(paths: Iterable<string>): Selection {
   return withPaths(makeSelection({ rules: [], others: "excluded", deleteExcluded: false })!, paths);
 }
@@ -68,7 +69,7 @@ export async function savePush(
   }
 }
 
-/** Locks a directory of its own for the push. Another push may remove the one above while it is empty, so that is made again then. */
+/** Makes and locks a directory for this push alone. The one above is made again if another push removes it while it is empty. */
 async function lockNew({ variable: { name }, settings }: PushRequest, system: System): Promise<OwnPush> {
   const { cacheRoot, lockTimeoutSeconds: deadlineSeconds } = settings;
   for (let failures = 0;;) {
@@ -106,7 +107,7 @@ async function save(
     }, system);
     await syncSaved(own.directory, system);
   } catch (error) {
-    // The node lives, and pushes without it: what is saved only takes space.
+    // The node lives, and will push without saving first: what was saved so far only takes space.
     if (error instanceof CliError) {
       await removeTree(own.directory).catch(() => {});
       await removeRecord(own);

@@ -39,14 +39,14 @@ function isDefault(name: string, source: string, env: Readonly<Record<string, st
 async function isMissingBelow(home: string, path: string): Promise<boolean> {
   if (!path.startsWith(`${home}/`)) return false;
   const self = await directoryAt(home);
-  if (self === undefined || (await namesIn(home)) === 0) return false;
+  if (self === undefined || (await countNames(home)) === 0) return false;
   let above = dirname(path);
   // Stop at a dangling link: its target may be on another file system that is not mounted.
   while (above !== home && await lstatIfPresent(above) === undefined) above = dirname(above);
   return (await directoryAt(above))?.dev === self.dev;
 }
 
-async function namesIn(directory: string): Promise<number> {
+async function countNames(directory: string): Promise<number> {
   return await readNames(directory).then(({ size }) => size, () => 0);
 }
 

@@ -59,6 +59,8 @@ const MARKER_SCHEMA = v.looseObject({
   sample: v.array(v.string()),
   files: v.number(),
   bytes: v.number(),
+  /** When the sync began to look at the source, seconds since 1970; a sync that waited for it has nothing left to do. */
+  began_at: v.optional(v.number()),
   /** How many files may have changed at the source without a new time (transfer/racy.ts), and when a sync compares them. */
   racy: v.optional(v.object({ files: v.number(), until: v.number() })),
   /** The hash of the filter rules; absent if there were none. */

@@ -170,8 +170,9 @@ export function namesLacking(source: SourceDirectory, target: TargetDirectory): 
 }
 
 /**
- * With Deno.readDir, since each start of a job lists here, and our own calls take time to load. A list that the kernel ends with
- * an error lacks names: then something counts as changed, and the transfer, which lists by our own calls, finds the error.
+ * The names in a directory, by Deno.readDir: each start of a job lists here, and our own calls take time to load. Where the kernel
+ * reports an error, Deno.readDir ends its list early. Then names are missing, which counts as a change, and the transfer, which
+ * lists by our own calls, finds the error.
  */
 async function namesIn(path: string): Promise<string[]> {
   const names: string[] = [];

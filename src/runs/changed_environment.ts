@@ -10,7 +10,10 @@ type Environment = Readonly<Record<string, string>>;
 
 /** The changes, as fields of an answer. */
 export const ENVIRONMENT_FIELDS = {
-  exports: v.record(v.string(), v.string()),
+  exports: v.pipe(
+    v.record(v.string(), v.string()),
+    v.description("The variables to set; in a dry run those that the run would set"),
+  ),
   /** Variables of the environment that lead to a target which is not ready. */
   unset: v.array(v.string()),
   restored: v.pipe(
@@ -61,7 +64,7 @@ export function changedEnvironment(
     exports,
     unset,
     restored,
-    ...(Object.keys(changes).length === 0 ? {} : { before: rememberEarlierValues(changes, env, owners) }),
+    ...(dryRun || Object.keys(changes).length === 0 ? {} : { before: rememberEarlierValues(changes, env, owners) }),
   };
 }
 

@@ -30,6 +30,8 @@ export interface SyncRun extends FanOutRequest {
   readonly nodes: "own" | "of the job";
   /** `scratch-to-node`: the copies on scratch are used as they are. */
   readonly leg: "scratch-to-node" | undefined;
+  /** When the copies on scratch were complete, by variable, as the process that acts for all nodes of a job sees them. */
+  readonly scratchCopies: Readonly<Record<string, number>> | undefined;
   /** What to do where a copy cannot be made on the disk of a node. */
   readonly fallback: Fallback;
   /** How to continue after a signal, for people. */

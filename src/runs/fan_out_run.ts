@@ -27,7 +27,12 @@ export type FanOutVariable = Pick<Variable, "name" | "target"> & { readonly sour
 /** Stages to the disks of all nodes of the job, and reports each variable once. */
 export async function stageOnNodes(
   variables: readonly FanOutVariable[],
-  { job, cacheRoot }: { readonly job: Job; readonly cacheRoot: string },
+  { job, cacheRoot, scratchCopies }: {
+    readonly job: Job;
+    readonly cacheRoot: string;
+    /** When the copies on scratch were complete, in seconds since 1970. */
+    readonly scratchCopies: Readonly<Record<string, number>>;
+  },
   request: FanOutRequest,
   context: Context,
 ): Promise<SyncResult[]> {
@@ -38,7 +43,7 @@ export async function stageOnNodes(
   const answer = await fanOut({
     job,
     words: ["sync"],
-    request: { ...asked, ...(engine === undefined ? {} : { engine }) },
+    request: { ...asked, scratch_copies: scratchCopies, ...(engine === undefined ? {} : { engine }) },
     options: context.configOption === undefined ? [] : ["--config", context.configOption],
   }, context.system);
   const results = variables.map((variable) => {

@@ -7,6 +7,7 @@ import { CliError } from "../errors/errors.ts";
 import { checkNode, nodeSettings, onNode, prepareNode, syncedAt } from "../nodes/node_disk.ts";
 import { noteUse } from "../nodes/old_copies.ts";
 import { preparePack } from "../nodes/pack.ts";
+import { unseenCopyError } from "../nodes/unseen_copy.ts";
 import { redirectedTarget } from "../nodes/redirect.ts";
 import { variablesAtOnce } from "../posix/handles.ts";
 import { findJob, type Job } from "../slurm/job.ts";
@@ -17,7 +18,7 @@ import type { Part } from "../variables/parts.ts";
 import { type CopiesRun, runCopies, type SyncRun } from "./copies_run.ts";
 import type { ManagedVariables } from "./managed_variables.ts";
 import { fallBack } from "./node_fallback.ts";
-import { isUsable, type SyncResult } from "./sync_results.ts";
+import { type Copy, isUsable, stagedResult, type SyncResult, tellStaged } from "./sync_results.ts";
 
 /** A redirected variable, and the directory below which its own one is. */
 export interface RedirectedCopy {
@@ -103,7 +104,8 @@ async function stageOnAllNodes(
   ];
   // Loaded only for several nodes, so that other starts are not slower.
   const { stageOnNodes } = await import("./fan_out_run.ts");
-  results.push(...await stageOnNodes(asked, { job, cacheRoot }, request, context));
+  const scratchCopies = await completionTimes(ready, run);
+  results.push(...await stageOnNodes(asked, { job, cacheRoot, scratchCopies }, request, context));
   const fallen = request.fallback === "scratch" ? fallBack(results, context) : [];
   const isFallen = ({ name }: { readonly name: string }) => fallen.includes(name);
   const onScratchAlone = redirected.filter((variable) => !isForNode(variable) || isFallen(variable));
@@ -112,6 +114,17 @@ async function stageOnAllNodes(
     parts: parts.filter((part) => !ofReady.includes(part) || isFallen(part.variable)),
     redirected: onScratchAlone.map(({ name }) => ({ name, root: cacheRoot, tier: "scratch" })),
   };
+}
+
+/** When the copies on scratch were complete, by variable; a copy that is not complete has none. */
+async function completionTimes(
+  variables: readonly ResolvedVariable[],
+  { settings, context: { system } }: CopiesRun,
+): Promise<Record<string, number>> {
+  const times = await Promise.all(
+    variables.map(async (variable) => [variable.name, await syncedAt(variable, settings, system)] as const),
+  );
+  return Object.fromEntries(times.flatMap(([name, time]) => time === undefined ? [] : [[name, time]]));
 }
 
 /** Whether the copy on scratch can be the source of one on the node; in a dry run, whether its present state could. */
@@ -162,6 +175,9 @@ async function stageOnNode(
     const copies = [{ variable: onNode(variable, node), tier: "node" }] as const;
     for (let tries = 1;; tries++) {
       const before = await syncedAt(variable, settings, system);
+      // Without a marker another job compares the copy right now.
+      const isOther = before !== undefined && before < (run.request.scratchCopies?.[variable.name] ?? 0);
+      if (isOther) return failedCopy(copies[0], unseenCopyError(copies[0].variable, "an older"), run);
       const own = await syncedAt(variable, ofNode, system);
       const isOlder = before === undefined || own === undefined || own < before;
       const [result] = await runCopies(copies, {
@@ -175,6 +191,12 @@ async function stageOnNode(
       return result!;
     }
   });
+}
+
+function failedCopy(copy: Copy, error: CliError, { context }: CopiesRun): SyncResult {
+  const failed = { status: "failed", error } as const;
+  tellStaged(copy, failed, "in short", context);
+  return stagedResult(copy, failed, "in short");
 }
 
 /** Reports variables for which no copy on the node can be planned, because that needs a copy on scratch. */

@@ -4,11 +4,10 @@ import type { Context } from "../contract/command.ts";
 import { splitAbsolute } from "../posix/file_names.ts";
 import { layoutOf } from "../variables/layout.ts";
 import type { StagingSettings, Variable } from "../variables/variable.ts";
-import { lstatIfPresent } from "../system/existence.ts";
 
 /**
  * The variables of which a node has saved something that is not merged. Only directories that a listing of the cache root has
- * named are looked at.
+ * named are looked at: if the kernel ended that listing with an error, the next command merges what is missing in it.
  */
 export async function savedVariables<Named extends Pick<Variable, "name">>(
   variables: readonly Named[],
@@ -34,8 +33,7 @@ export async function mergeBeforeSync(
 }
 
 async function hasRecords(directory: string): Promise<boolean> {
-  // Usually there is no such directory: that is found without our own calls, which take time to load.
-  if (await lstatIfPresent(directory) === undefined) return false;
+  // Usually there is no such directory, so our own calls, which take time to load, are loaded only here.
   const { readNamesIfThere } = await import("../posix/read_names.ts");
   const names = await readNamesIfThere(directory);
   return [...names?.keys() ?? []].some((name) => name.endsWith(".push"));

@@ -59,7 +59,7 @@ export async function syncVariables(request: SyncRun, context: Context): Promise
   const started = performance.now();
   const results = inOrder(await syncResults(request, managed, context), config, ({ name }) => name);
   context.report({ type: "told" });
-  const exported = request.dryRun ? [] : exportedResults(results, request);
+  const exported = exportedResults(results, request);
   const tokenPath = await tokenExport(exported.map(({ name }) => name), managed, system.env);
   const failures = results.flatMap(({ error }) => error ?? []);
   const seconds = request.dryRun ? undefined : (performance.now() - started) / 1000;
@@ -80,11 +80,15 @@ export async function syncVariables(request: SyncRun, context: Context): Promise
 
 /**
  * The results whose targets are exported. Of two results of a variable the one on the node is last, and only the last counts:
- * where it failed, the copy on scratch is not used instead. The whole of a selected part is staged, but not exported.
+ * where it failed, the copy on scratch is not used instead. The whole of a selected part is staged, but not exported. In a dry run
+ * the results that would be exported.
  */
-function exportedResults(results: readonly SyncResult[], { vars }: SyncRun): SyncResult[] {
+function exportedResults(results: readonly SyncResult[], { vars, dryRun }: SyncRun): SyncResult[] {
   const last = new Map(results.map((result) => [result.name, result]));
-  return [...last.values()].filter((result) => isUsable(result) && (vars.length === 0 || vars.includes(result.name)));
+  const wouldBeUsable = (result: SyncResult) => dryRun ? result.error === undefined : isUsable(result);
+  return [...last.values()].filter((result) =>
+    wouldBeUsable(result) && (vars.length === 0 || vars.includes(result.name))
+  );
 }
 
 /** The results of variables that are parts of others, one for each result of the whole. */

@@ -76,11 +76,12 @@ ${commandSearch("__ef_").map((line) => `  ${line}`).join("\n")}
   return "$__ef_status"
 }
 eval 'ef() { __euler_files_ef "$@"; }'
-${FIRST_TAB[shell]}`;
+${FIRST_TAB.bash}${FIRST_TAB.zsh}`;
 }
 
-// The first Tab loads the completion and then completes. This is in an eval of its own, since other POSIX shells read it, too.
-const FIRST_TAB: Readonly<Record<Shell, string>> = {
+// The first Tab loads the completion and then completes. This is in an eval of its own, since other POSIX shells read it, too:
+// $SHELL names the login shell, and a user may have started zsh from bash.
+const FIRST_TAB: Readonly<Record<Exclude<Shell, "tcsh">, string>> = {
   bash: `[ -z "\${BASH_VERSION-}" ] || eval '
 __euler_files_load() {
   complete -r euler-files ef 2>/dev/null
@@ -107,7 +108,6 @@ end;
 complete -c euler-files -f -k -a '(__euler_files_load)';
 complete -c ef -f -k -a '(__euler_files_load)';
 `,
-  tcsh: "",
 };
 
 function fishFunction(executable: string): string {

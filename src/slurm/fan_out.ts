@@ -80,7 +80,7 @@ export async function fanOut({ job, words, request, options }: FanOut, system: S
     }));
     answers.push(...found.values());
     if (found.size === part.nodes) continue;
-    lines.push(...stderr.trimEnd().split("\n").slice(-10));
+    lines.push(...stderr.split("\n").filter((line) => line.trim() !== "").slice(-10));
     const nameOf = (task: number) => texts.get(task)?.split("\n")[0];
     const begun = [...texts.keys()].map(nameOf);
     const absent = (await nodesInList(part.list, system)).filter((node) => !begun.includes(node));

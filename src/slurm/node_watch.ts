@@ -2,16 +2,16 @@
 // time limit: its slurmd answers Slurm, so srun waits for its task, but the task is stopped, or in a call that never returns.
 import { deadlineIn, LOOKS } from "../system/silence.ts";
 
-/** A node may be silent for this part of the time that it has for its start: then Slurm runs the prolog of the cluster first. */
+/** While it works, a node may be silent for this part of its time to start, in which Slurm also runs the prolog of the cluster. */
 const STARTED_SHARE = 1 / 5;
 
 /** How many signs of life a node gives in the time that it may be silent. */
 const HEARTBEATS = 4;
 
-/** How many looks srun has to end by itself when all nodes have answered: the process of a task may hang at its end. */
+/** In how many looks srun has to end by itself when all nodes have answered: the process of a task may hang at its end. */
 const LOOKS_AT_END = 3;
 
-/** After how many seconds without a line a node counts as silent; 0: never. */
+/** After how many seconds without a line a node counts as silent, while it starts and while it works; 0: never. */
 export interface Patience {
   readonly starting: number;
   readonly working: number;
@@ -48,7 +48,7 @@ export class NodeWatch {
     return working === 0 ? undefined : working / LOOKS;
   }
 
-  /** A task has written a line. `beginning`: its program has not. */
+  /** A task has written a line. `beginning`: the line that comes before its program is started. */
   heard(task: number, line: "beginning" | "work" | "answer"): void {
     const before = this.#tasks[task]?.stage;
     if (before === undefined || before === "answered") return;

@@ -4,6 +4,7 @@ import { formatFiles } from "../text/format.ts";
 import { isEmptyDirectory } from "../transfer/emptiness.ts";
 import { EMPTY_MANIFEST, readManifest } from "../transfer/manifest.ts";
 import { isOtherSource, type ObservedStageRequest } from "./stage_way.ts";
+import { unseenCopyError } from "../nodes/unseen_copy.ts";
 import { ABSENT_FINGERPRINT } from "../records/freshness.ts";
 import { layoutOf, type VariableLayout } from "../variables/layout.ts";
 import { writeMarker } from "../records/marker.ts";
@@ -39,7 +40,8 @@ export async function stageWithoutSource(
 }
 
 /**
- * Throws a CliError `not-found` if the source held files at the last sync, or if that is unknown. Returns the other source that
+ * Throws a CliError `not-found` if the source held files at the last sync, or if that is unknown; also on the disk of a node, since
+ * there is always a copy on scratch then, be it an empty one. Returns the other source that
  * the target was staged from, if any; the errors for that case are those of `isOtherSource`.
  */
 export async function checkWithoutSource(
@@ -47,6 +49,7 @@ export async function checkWithoutSource(
   system: VariableLock["system"],
 ): Promise<{ readonly otherSource?: string }> {
   const { variable, settings, facts } = request;
+  if (variable.origin !== undefined) throw unseenCopyError(variable, "no");
   const layout = layoutOf(settings.cacheRoot, variable.name);
   const formerSource = await readRecordedSource(layout, facts.marker);
   if (formerSource !== undefined && await isOtherSource(formerSource, request)) return { otherSource: formerSource };

@@ -29,7 +29,7 @@ export async function nameOutsideLinks(
   variable: Variable,
   { scratchBase, cacheRoot }: Pick<StagingSettings, "scratchBase" | "cacheRoot">,
   { count, links }: OutsideLinks,
-  { env }: Pick<System, "env">,
+  { env, forgiveCalls }: Pick<System, "env" | "forgiveCalls">,
 ): Promise<NamedOutsideLinks> {
   if (count === 0) return NO_OUTSIDE_LINKS;
   const deviceOf = (path: string) => Deno.stat(path).then(({ dev }) => dev, () => undefined);
@@ -44,7 +44,10 @@ export async function nameOutsideLinks(
     links.slice(0, LOOKED_AT).map(async (link): Promise<NamedLink> => {
       const unknown = { ...link, behind: "it does not answer", storage: "unknown" } as const;
       if (!isUtf8Name(link.path)) return { ...unknown, behind: "not looked at" };
-      return await within(DEADLINE_MILLISECONDS, lookBehind(variable, link, storages), unknown);
+      return await within(DEADLINE_MILLISECONDS, lookBehind(variable, link, storages), () => {
+        forgiveCalls?.(pathOf(variable, link));
+        return unknown;
+      });
     }),
   );
   return { count, named };
@@ -59,10 +62,16 @@ interface Storages {
   readonly temporary: string | undefined;
 }
 
-async function lookBehind({ source }: Variable, link: OutsideLink, storages: Storages): Promise<NamedLink> {
-  const path = `${source}/${link.path}`;
+function pathOf({ source }: Variable, { path }: OutsideLink): string {
+  return `${source}/${path}`;
+}
+
+async function lookBehind(variable: Variable, link: OutsideLink, storages: Storages): Promise<NamedLink> {
+  const path = pathOf(variable, link);
   try {
-    const [info, real] = await Promise.all([Deno.stat(path), Deno.realPath(path)]);
+    // One after the other: the call that does not return is the one about this path.
+    const info = await Deno.stat(path);
+    const real = await Deno.realPath(path);
     const storage = storageOf(real, info.dev, storages);
     const what = info.isDirectory ? "a directory" : info.isFile ? formatSize(info.size) : "a special file";
     return { ...link, behind: `${what} ${STORAGE_WORDS[storage]}`, storage };
@@ -87,9 +96,9 @@ function storageOf(path: string, device: number, storages: Storages): keyof type
   return device === root || NODE_DIRECTORIES.some(isIn) ? "node" : "slow";
 }
 
-async function within<Value>(milliseconds: number, work: Promise<Value>, otherwise: Value): Promise<Value> {
+async function within<Value>(milliseconds: number, work: Promise<Value>, otherwise: () => Value): Promise<Value> {
   let timer: number | undefined;
-  const late = new Promise<Value>((resolve) => timer = setTimeout(() => resolve(otherwise), milliseconds));
+  const late = new Promise<Value>((resolve) => timer = setTimeout(() => resolve(otherwise()), milliseconds));
   return await Promise.race([work, late]).finally(() => clearTimeout(timer));
 }
 

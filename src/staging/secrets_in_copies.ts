@@ -5,6 +5,7 @@ import { compilePattern } from "../filter/pattern.ts";
 import { type Selection, takesPart } from "../filter/selection.ts";
 import type { StageWarning } from "./stage_result.ts";
 import type { Variable } from "../variables/variable.ts";
+import { nameExists } from "../system/existence.ts";
 
 /** A secret in a copy; its path is relative to the copy. */
 export interface Secret {
@@ -76,7 +77,7 @@ export async function secretWarnings(
 ): Promise<StageWarning[]> {
   if (secrets.length === 0) return [];
   const isAtSource = await Promise.all(
-    secrets.map(({ path }) => Deno.lstat(`${origin}/${path}`).then(() => true, () => false)),
+    secrets.map(({ path }) => nameExists(`${origin}/${path}`)),
   );
   const inTarget = ({ path }: Secret) => shellWord(`${target}/${path}`);
   const copies = secrets.filter((_, index) => isAtSource[index]);

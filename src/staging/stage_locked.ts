@@ -19,10 +19,11 @@ export async function stageLocked(
   const lockRequest = { ...request, inUse: "it is being staged" };
   return await withVariableLock(lockRequest, system, report, async (variableLock) => {
     const { variable, settings, startedSeconds } = request;
-    // The previous holder of the lock may have staged this variable already.
+    const beganSeconds = system.now() / 1000;
+    // The previous holder of the lock may have staged this variable already, and looked at the source after this sync had begun.
     const { facts, freshness, filter } = await observeFreshness(request, system);
     const doneMeanwhile = settings.contents === "by time" && typeof facts.marker !== "string" &&
-      facts.marker.synced_at >= startedSeconds;
+      facts.marker.began_at !== undefined && facts.marker.began_at >= startedSeconds;
     if (freshness.verdict === "fresh" && (skipsFresh(request) || doneMeanwhile)) {
       if (variableLock.attempt === "after a loss") {
         await removeUnfinishedCopies(layoutOf(settings.cacheRoot, variable.name));
@@ -38,6 +39,6 @@ export async function stageLocked(
     if (facts.source.state === "missing") {
       return await stageWithoutSource({ ...request, facts, filter }, variableLock);
     }
-    return await stageTarget({ ...request, facts, filter }, variableLock, report);
+    return await stageTarget({ ...request, startedSeconds: beganSeconds, facts, filter }, variableLock, report);
   });
 }

@@ -208,6 +208,7 @@ async function recordCompletion(
   const isWhole = [...recorded?.keys() ?? []].every((name) => source.children.has(name));
   await writeMarker(layout.marker, {
     synced_at: system.now() / 1000,
+    began_at: startedSeconds,
     source_mtime: source.newestMtimeSeconds,
     var_name: variable.name,
     source: variable.source,

@@ -8,8 +8,6 @@ import { Tree } from "../posix/tree.ts";
 import { run } from "../posix/work.ts";
 import type { System } from "../system/system.ts";
 import { isCut } from "../transfer/cut_files.ts";
-import type { DirectoryPlan } from "../transfer/decide.ts";
-import type { Entry } from "../transfer/entry.ts";
 import { linkMapOf } from "../transfer/link_maps.ts";
 import { type Manifest, ManifestBuilder } from "../transfer/manifest.ts";
 import type { KeptPath, TransferPlan } from "../transfer/transfer.ts";
@@ -49,15 +47,14 @@ async function findTruncated(
   }
 }
 
-/** The files that a sync without a record kept, with truncated ones among the newer ones marked as such. */
+/** The files that a sync without a record kept, with truncated ones marked as such. */
 export async function markTruncated(
   compared: ComparedVariable,
   kept: readonly KeptPath[],
   system: Pick<System, "calls">,
 ): Promise<readonly KeptPath[]> {
-  const newer = kept.filter(({ reason }) => reason === "newer there").map(({ path }) => path);
-  const cut = await findTruncated(compared, newer, system);
-  return cut.size === 0 ? kept : kept.map(({ path, reason }) => ({ path, reason: cut.get(path) ?? reason }));
+  const cut = await findTruncated(compared, suspectsIn(kept), system);
+  return cut.size === 0 ? kept : marked(kept, cut);
 }
 
 /** {@linkcode markTruncated}, with truncated files taken out of the record, or a push would take them for changes. */
@@ -66,8 +63,8 @@ export async function splitTruncated(
   { kept, manifest }: { readonly kept: readonly KeptPath[]; readonly manifest: Manifest },
   system: Pick<System, "calls">,
 ): Promise<{ readonly kept: readonly KeptPath[]; readonly manifest: Manifest }> {
-  const marked = await markTruncated(compared, kept, system);
-  const cut = marked.filter(({ reason }, index) => reason !== kept[index]!.reason);
+  const told = await markTruncated(compared, kept, system);
+  const cut = told.filter(({ reason }, index) => reason !== kept[index]!.reason);
   if (cut.length === 0) return { kept, manifest };
   const builder = new ManifestBuilder(manifest);
   for (const [directory, block] of manifest.blocks()) builder.keep(directory, block);
@@ -76,56 +73,35 @@ export async function splitTruncated(
     const [directory, name] = splitLast(path);
     builder.amend(directory, new Map([[name, undefined]]));
   }
-  return { kept: marked, manifest: builder.build(manifest.traits) };
+  return { kept: told, manifest: builder.build(manifest.traits) };
 }
 
-/** The plan of a push without a record, in which truncated files are kept instead of transferred. */
-export async function withoutTruncated(
+/** The plan of a push without a record, with truncated files among the kept ones marked as such. */
+export async function withTruncatedMarked(
   compared: ComparedVariable,
   plan: TransferPlan,
   system: Pick<System, "calls">,
 ): Promise<TransferPlan> {
-  const suspects = new Map(
-    plan.directories.flatMap((directory) =>
-      shorterIn(directory).map(({ name, sizeBytes }) => [joinName(directory.directory, name), sizeBytes] as const)
-    ),
-  );
-  const cut = await findTruncated(compared, [...suspects.keys()], system);
+  const cut = await findTruncated(compared, suspectsIn(plan.kept), system);
   if (cut.size === 0) return plan;
   return {
     ...plan,
-    directories: plan.directories.map((directory) => withoutCut(directory, cut)),
-    filesToTransfer: plan.filesToTransfer - cut.size,
-    bytesToTransfer: [...cut.keys()].reduce((sum, path) => sum - suspects.get(path)!, plan.bytesToTransfer),
-    transfers: plan.transfers.filter((path) => !cut.has(path)),
-    kept: [...plan.kept, ...[...cut].map(([path, reason]) => ({ path, reason }))],
+    kept: marked(plan.kept, cut),
+    directories: plan.directories.map((directory) => ({
+      ...directory,
+      kept: directory.kept.map(({ name, reason }) => ({
+        name,
+        reason: cut.get(joinName(directory.directory, name)) ?? reason,
+      })),
+    })),
   };
 }
 
-/** The files that would replace a larger file. */
-function shorterIn({ transfers, replaces, linked }: DirectoryPlan): Entry[] {
-  const there = new Map(replaces.map((entry) => [entry.name, entry]));
-  for (const { to } of linked) if (to !== undefined) there.set(to.name, to);
-  const moving = [...transfers, ...linked.filter(({ state }) => state === "to transfer").map(({ from }) => from)];
-  return moving.filter(({ name, sizeBytes }) => sizeBytes < (there.get(name)?.sizeBytes ?? 0));
+/** Files that differ, and nothing tells why. */
+function suspectsIn(kept: readonly KeptPath[]): string[] {
+  return kept.filter(({ reason }) => reason === "changed on both sides").map(({ path }) => path);
 }
 
-function withoutCut(plan: DirectoryPlan, cut: ReadonlyMap<string, KeptPath["reason"]>): DirectoryPlan {
-  const reasonFor = (name: string) => cut.get(joinName(plan.directory, name));
-  const moves = ({ name }: { readonly name: string }) => reasonFor(name) === undefined;
-  return {
-    ...plan,
-    transfers: plan.transfers.filter(moves),
-    replaces: plan.replaces.filter(moves),
-    // Other names of a truncated file may be pushed, but not as hard links to it.
-    linked: plan.linked.filter(({ from }) => moves(from)),
-    records: plan.records.filter(([name]) => moves({ name })),
-    kept: [
-      ...plan.kept,
-      ...shorterIn(plan).flatMap(({ name }) => {
-        const reason = reasonFor(name);
-        return reason === undefined ? [] : [{ name, reason }];
-      }),
-    ],
-  };
+function marked(kept: readonly KeptPath[], cut: ReadonlyMap<string, KeptPath["reason"]>): readonly KeptPath[] {
+  return kept.map(({ path, reason }) => ({ path, reason: cut.get(path) ?? reason }));
 }

@@ -100,12 +100,12 @@ export async function acquireLock(asked: LockRequest, system: System): Promise<L
         ...{ kind: "flock", path: request.path, former: waitedFor ?? lease?.former },
         findTaker: async () => await isAt(request.path, ino) ? await lease?.findTaker() : request.path,
         beat: async () => await lease?.beat(),
-        removeFile: async () => await isAt(request.path, ino) ? await unlinkPath(request.path) : undefined,
+        removeFile: async () => await isAt(request.path, ino, "no") ? await unlinkPath(request.path) : undefined,
         async release() {
           // Release the lease first: otherwise the next holder of the flock would find it and take us for killed.
           await lease?.release();
           // The flock is still ours, so that this is the file that everybody waits for.
-          if (request.afterwards === "removed" && await isAt(request.path, ino)) {
+          if (request.afterwards === "removed" && await isAt(request.path, ino, "no")) {
             await unlinkPath(request.path).catch(() => {});
           }
           await giveBack();
@@ -170,11 +170,11 @@ export async function findHolder(
   return first === "elapsed" ? { holder: await readHolder(path) } : undefined;
 }
 
-/** Whether the path still has this inode; true if that is unknown. */
-async function isAt(path: string, inode: number | null): Promise<boolean> {
+/** Whether the path still has this inode. Before a file is removed, `unknown` is `no`: it may be another process's. */
+async function isAt(path: string, inode: number | null, unknown: "yes" | "no" = "yes"): Promise<boolean> {
   return await Deno.stat(path).then(
     (info) => info.ino === inode,
-    (error) => !(error instanceof Deno.errors.NotFound),
+    (error) => unknown === "yes" && !(error instanceof Deno.errors.NotFound),
   );
 }
 

@@ -51,7 +51,7 @@ export function holdLock({ kind, former, path, findTaker, beat, removeFile, rele
   };
 }
 
-/** The lock, whose file is removed at the end if what it protects does not exist then: none of the paths. */
+/** The lock. At its release its file is removed if what it protects is gone: if none of the paths exists. */
 export function lockGoingWith(lock: Lock, ...paths: readonly string[]): Lock {
   const areGone = async () => {
     const found = await Promise.all(paths.map(lstatIfPresent));

@@ -134,8 +134,8 @@ function ourLease(path: string, content: string, former: Lock["former"]): Lease 
       await Deno.utime(path, now, now);
     },
     async release() {
-      // If another process took us for dead, the file is that process's lease: leave it.
-      if (await isOurs()) await unlinkPath(path).catch(() => {});
+      // If another process took us for dead, the file is that process's lease: leave it, also if that cannot be told.
+      if (await readOwnText(path).catch(() => undefined) === content) await unlinkPath(path).catch(() => {});
     },
   };
 }
@@ -144,7 +144,7 @@ function ourLease(path: string, content: string, former: Lock["former"]): Lease 
 const MOST_REFUSALS = 5;
 
 /** Whether there is a lease. Throws a CliError `refused` if it is not ours. */
-async function isThere(path: string): Promise<boolean> {
+async function hasLease(path: string): Promise<boolean> {
   for (let refusals = 1;; refusals++) {
     try {
       return await lookAtOwn(path, "file") !== undefined;
@@ -159,7 +159,7 @@ async function isThere(path: string): Promise<boolean> {
 /** Changes when the holder changes or renews the lease; undefined if there is none. At open(2) NFS asks its server. */
 async function signOfLife(path: string): Promise<string | undefined> {
   // Do not open a FIFO: open(2) would block.
-  if (!await isThere(path)) return undefined;
+  if (!await hasLease(path)) return undefined;
   try {
     using file = await Deno.open(path, { read: true });
     const { ino, mtime } = await file.stat();

@@ -7,6 +7,8 @@ import { LOOKS } from "./silence.ts";
 export interface SilentCall {
   /** The path that the call is about, as far as /proc tells it. */
   readonly path: string;
+  /** In how many looks it was seen. */
+  readonly looks: number;
 }
 
 /** Numbers of calls on x86-64 and on aarch64, by the arguments that name the file; 0 if the processor has no such call. */
@@ -23,15 +25,26 @@ const CALLS = {
     [2, 4, 6, 21, 89, 83, 84, 87, 82, 86, 90, 92, 94, 137, 76, 80, 191, 192, 194, 195],
     [43, 45, 49, 8, 9, 11, 12],
   ],
-  // read, pread64, readv, preadv, write, pwrite64, writev, lseek, fstat, getdents64, ftruncate, fallocate, fsync, fdatasync,
-  // syncfs, close, fchmod, fchown, copy_file_range, sendfile, fstatfs, fgetxattr, fsetxattr, flistxattr
+  // read, pread64, readv, preadv, write, pwrite64, writev, lseek, fstat, getdents64, ftruncate, fallocate,
+  // fchmod, fchown, copy_file_range, sendfile, fstatfs, fgetxattr, fsetxattr, flistxattr
   "open file": [
-    [0, 17, 19, 295, 1, 18, 20, 8, 5, 217, 77, 285, 74, 75, 306, 3, 91, 93, 326, 40, 138, 193, 190, 196],
-    [63, 67, 65, 69, 64, 68, 66, 62, 80, 61, 46, 47, 82, 83, 267, 57, 52, 55, 285, 71, 44, 10, 7, 13],
+    [0, 17, 19, 295, 1, 18, 20, 8, 5, 217, 77, 285, 91, 93, 326, 40, 138, 193, 190, 196],
+    [63, 67, 65, 69, 64, 68, 66, 62, 80, 61, 46, 47, 52, 55, 285, 71, 44, 10, 7, 13],
+  ],
+  // fsync, fdatasync, syncfs, close
+  "flush": [
+    [74, 75, 306, 3],
+    [82, 83, 267, 57],
   ],
 } as const;
 
 type Arguments = keyof typeof CALLS;
+
+/**
+ * Calls that wait until all that was written to a file or a file system has reached the server: many gigabytes may be in the
+ * memory of the node, and one call takes as long as they take. They count as silent after this many times the looks.
+ */
+export const FLUSH_FACTOR = 6;
 
 /** AT_FDCWD as /proc writes it. */
 const WORKING_DIRECTORY = "0xffffff9c";
@@ -48,6 +61,7 @@ interface Seen {
 /** Looks at all threads of this process, and at those of the programs that it has started. */
 export class SilenceWatch {
   readonly #kinds = new Map<number, Arguments>();
+  readonly #forgiven = new Set<string>();
   #seen = new Map<string, Seen>();
 
   constructor(processor: "x86_64" | "aarch64" = Deno.build.arch) {
@@ -56,7 +70,15 @@ export class SilenceWatch {
     }
   }
 
-  /** Looks once. Returns a call that was seen in {@linkcode LOOKS} consecutive looks, or undefined. */
+  /** Calls about this path are not judged from now on, since nothing waits for them any more. */
+  forgive(path: string): void {
+    this.#forgiven.add(path);
+  }
+
+  /**
+   * Looks once. Returns a call that was seen in {@linkcode LOOKS} consecutive looks, or {@linkcode FLUSH_FACTOR} times as many
+   * if it writes to the disk; or undefined.
+   */
   look(): SilentCall | undefined {
     const seen = new Map<string, Seen>();
     let silent: SilentCall | undefined;
@@ -66,9 +88,10 @@ export class SilenceWatch {
       const before = this.#seen.get(thread);
       const looks = before?.call === call ? before.looks + 1 : 1;
       seen.set(thread, { call, looks });
-      if (looks < LOOKS || silent !== undefined) continue;
+      const isFlush = this.#kindOf(call) === "flush";
+      if (looks < LOOKS * (isFlush ? FLUSH_FACTOR : 1) || silent !== undefined) continue;
       const path = this.#pathOf(thread, call);
-      if (path !== undefined) silent = { path };
+      if (path !== undefined && !this.#forgiven.has(path)) silent = { path, looks };
     }
     this.#seen = seen;
     return silent;
@@ -77,15 +100,19 @@ export class SilenceWatch {
   /** The present call about files; a call that reads or writes includes how many of them the thread has made. */
   #callOf(thread: string): string | undefined {
     const call = textOf(`${thread}/syscall`);
-    const kind = call === undefined ? undefined : this.#kinds.get(Number(call.slice(0, call.indexOf(" "))));
+    const kind = call === undefined ? undefined : this.#kindOf(call);
     if (call === undefined || kind === undefined || call.startsWith("running")) return undefined;
-    return kind === "open file" ? `${call}${textOf(`${thread}/io`) ?? ""}` : call;
+    return kind === "open file" || kind === "flush" ? `${call}${textOf(`${thread}/io`) ?? ""}` : call;
+  }
+
+  #kindOf(call: string): Arguments | undefined {
+    return this.#kinds.get(Number(call.slice(0, call.indexOf(" "))));
   }
 
   #pathOf(thread: string, call: string): string | undefined {
     const [number, first = "", second = ""] = call.split(" ");
     const kind = this.#kinds.get(Number(number));
-    const isFile = kind === "open file";
+    const isFile = kind === "open file" || kind === "flush";
     // A reader of our output may take its time.
     if (isFile && Number(first) <= 2) return undefined;
     const directory = kind === "path" || first.endsWith(WORKING_DIRECTORY.slice(2)) ? "cwd" : `fd/${Number(first)}`;

@@ -4,7 +4,8 @@ import { type EndingSignal, Interrupted, OutputLost, SIGNAL_EXIT_CODES } from ".
 import type { Calls } from "../posix/calls.ts";
 import { decodeName } from "../posix/file_names.ts";
 import { type OutputStream, outputStream } from "./output_stream.ts";
-import { endBySignal } from "../posix/end_process.ts";
+import { endBySignal, ignoreSignals } from "../posix/end_process.ts";
+import type { WatchdogOutput } from "./watchdog_output.ts";
 import { startWatchdog } from "./watchdog.ts";
 import { runSystemProgram } from "./system_program.ts";
 import { readTextStart } from "./text_start.ts";
@@ -45,8 +46,10 @@ export interface System {
    * ending signal, that aborts `signal` as usual. Only the most recent taker is asked.
    */
   handOverSignals(taker: SignalTaker, during?: "own work" | "a program"): Disposable;
-  /** Sets what is written to stdout if the process ends while its main thread waits for a file server (watchdog_output.ts). */
-  setWatchdogOutput?(stdout: () => string): void;
+  /** Sets what is written if the process ends while its main thread waits for a file server (watchdog_output.ts). */
+  setWatchdogOutput?(words: () => WatchdogOutput): void;
+  /** Nothing waits any more for the calls about this path: they do not end the run if they never return. */
+  forgiveCalls?(path: string): void;
 }
 
 /**
@@ -157,12 +160,33 @@ function currentDirectory(env: Readonly<Record<string, string>>): string {
 /** The longest time that stopping may take: Slurm sends SIGKILL half a minute after SIGTERM, other systems sooner. */
 const STOPPING_MILLISECONDS = 4000;
 
-/** Equal signals within this time count as one. */
+/** Equal signals within this time count as one, and so do those with which a system ends a session (SIGTERM, SIGHUP). */
 const ONE_SIGNAL_MILLISECONDS = 300;
+
+/** The numbers of the signals that we listen to, on x86-64 and aarch64 (signal(7)). */
+const SIGNAL_NUMBERS: Readonly<Record<EndingSignal | ForwardedSignal, number>> = {
+  ...{ SIGHUP: 1, SIGINT: 2, SIGQUIT: 3, SIGUSR1: 10, SIGUSR2: 12, SIGALRM: 14, SIGTERM: 15, SIGCONT: 18 },
+  ...{ SIGURG: 23, SIGXCPU: 24, SIGVTALRM: 26, SIGPROF: 27, SIGWINCH: 28, SIGIO: 29, SIGPWR: 30 },
+};
+
+/**
+ * Whether the parent lets this process ignore a signal: `nohup` SIGHUP, a shell without job control SIGINT and SIGQUIT of what
+ * runs in the background. A listener would undo that, so there is none. True only before the first listener of the signal.
+ */
+function ignoredSignals(): (signal: EndingSignal | ForwardedSignal) => boolean {
+  let mask = 0n;
+  try {
+    const [, digits = "0"] = /^SigIgn:\s*([0-9a-f]+)$/m.exec(Deno.readTextFileSync("/proc/self/status")) ?? [];
+    mask = BigInt(`0x${digits}`);
+  } catch {
+    // Without /proc no signal counts as ignored.
+  }
+  return (signal) => (mask >> BigInt(SIGNAL_NUMBERS[signal] - 1) & 1n) === 1n;
+}
 
 function endingSignals(
   env: Readonly<Record<string, string>>,
-): Pick<ProcessSystem, "signal" | "uncaught" | "handOverSignals" | "setWatchdogOutput" | "end"> {
+): Pick<ProcessSystem, "signal" | "uncaught" | "handOverSignals" | "setWatchdogOutput" | "forgiveCalls" | "end"> {
   const controller = new AbortController();
   const uncaught = new AbortController();
   const fail = (error: unknown) => {
@@ -170,18 +194,23 @@ function endingSignals(
     controller.abort(error);
   };
   watchUncaught(fail);
-  let firstAt = 0;
+  let first: { readonly signal: EndingSignal; readonly at: number } | undefined;
   const takers: SignalTaker[] = [];
-  const watchdog = startWatchdog({ env, onStart: () => listen(), onSilent: fail });
+  const isIgnored = ignoredSignals();
+  const signals = (Object.keys(SIGNAL_EXIT_CODES) as EndingSignal[]).filter((signal) => !isIgnored(signal));
+  const watchdog = startWatchdog({ env, signals, onStart: () => listen(), onSilent: fail });
   const listeners = new Map<EndingSignal, () => void>();
+  let isListening = false;
   const take = (signal: EndingSignal): void => {
     if (takers.at(-1)?.(signal) === "taken") return;
     if (controller.signal.aborted) {
       // timeout(1) sends its signal to the process and to its group, so the same signal arrives twice.
-      if (performance.now() - firstAt > ONE_SIGNAL_MILLISECONDS) void dieBy(signal);
+      // A person who presses Ctrl-C after another signal does not want to wait.
+      const isSecond = signal === "SIGINT" && first?.signal !== "SIGINT";
+      if (isSecond || performance.now() - (first?.at ?? 0) > ONE_SIGNAL_MILLISECONDS) void dieBy(signal);
       return;
     }
-    firstAt = performance.now();
+    first = { signal, at: performance.now() };
     watchdog.stopping();
     controller.abort(new Interrupted(signal));
     // A call to a server that does not answer never returns. The kernel ends even that call for a signal without a listener.
@@ -190,16 +219,22 @@ function endingSignals(
   // A file system that does not answer may block the main thread while it opens the configuration, and then no listener runs.
   // So none is installed before there is work to stop; the first listener of any kind makes the runtime catch all signals.
   const listen = (): void => {
-    if (listeners.size > 0) return;
-    for (const signal of Object.keys(SIGNAL_EXIT_CODES) as EndingSignal[]) {
+    if (isListening) return;
+    isListening = true;
+    for (const signal of signals) {
       const listener = () => take(signal);
       listeners.set(signal, listener);
       Deno.addSignalListener(signal, listener);
     }
     // Without a listener, a file larger than `ulimit -f` allows ends the process; with one, the write answers EFBIG.
     Deno.addSignalListener("SIGXFSZ", () => {});
+    // With the first listener the runtime catches SIGINT, SIGTERM and SIGHUP, whether or not there are listeners for them.
+    const ignored = (Object.keys(SIGNAL_EXIT_CODES) as EndingSignal[]).filter(isIgnored);
+    if (ignored.length > 0) ignoreSignals(ignored);
   };
-  const forwarded = FORWARDED_SIGNALS.map((signal) => [signal, () => void takers.at(-1)?.(signal)] as const);
+  const forwarded = FORWARDED_SIGNALS.filter((signal) => !isIgnored(signal)).map((signal) =>
+    [signal, () => void takers.at(-1)?.(signal)] as const
+  );
 
   async function dieBy(signal: EndingSignal): Promise<never> {
     if (watchdog.isRunning) endBySignal(signal);
@@ -222,7 +257,8 @@ function endingSignals(
       return controller.signal;
     },
     uncaught: uncaught.signal,
-    setWatchdogOutput: (stdout) => watchdog.setWatchdogOutput(stdout),
+    setWatchdogOutput: (words) => watchdog.setWatchdogOutput(words),
+    forgiveCalls: (path) => watchdog.forgive(path),
     handOverSignals(taker, during = "own work") {
       listen();
       if (takers.length === 0) forwarded.forEach(([signal, listener]) => Deno.addSignalListener(signal, listener));

@@ -1,17 +1,30 @@
-// The output of a process that its watchdog ends while the main thread waits for a file server. The main thread has sent the text
-// for stdout beforehand, with placeholders for the message and the hint of the error.
+// The output of a process that is ended by its watchdog: the main thread, which writes it otherwise, has told beforehand what
+// belongs on both streams, with placeholders for the error.
 import type { CliError } from "../errors/errors.ts";
 
-/** The placeholders in the text of a JSON document. */
+/** Stand for message and hint of the error, also in the text of a JSON document. */
 export const ERROR_PLACEHOLDERS = { message: "@message@", hint: "@hint@" } as const;
 
-/** What the watchdog writes to both streams. */
-export function watchdogOutput(
+/** What belongs on both streams, with placeholders. */
+export interface WatchdogOutput {
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** As long as nothing else is set, and for a person who reads the messages. */
+export const PLAIN_OUTPUT: WatchdogOutput = {
+  stdout: "",
+  stderr: `error: ${ERROR_PLACEHOLDERS.message}\nhint: ${ERROR_PLACEHOLDERS.hint}\n`,
+};
+
+/** What is written to both streams. */
+export function filledOutput(
   { message, hint = "" }: Pick<CliError, "message" | "hint">,
-  stdout: string,
-): { readonly stdout: string; readonly stderr: string } {
-  const filled = stdout.replace(JSON.stringify(ERROR_PLACEHOLDERS.message), () => JSON.stringify(message))
-    .replace(JSON.stringify(ERROR_PLACEHOLDERS.hint), () => JSON.stringify(hint));
-  // In a JSON document the error is a part of stdout.
-  return { stdout: filled, stderr: filled !== stdout ? "" : `error: ${message}\nhint: ${hint}\n` };
+  { stdout, stderr }: WatchdogOutput,
+): WatchdogOutput {
+  const filled = (text: string) =>
+    text.replace(JSON.stringify(ERROR_PLACEHOLDERS.message), () => JSON.stringify(message))
+      .replace(JSON.stringify(ERROR_PLACEHOLDERS.hint), () => JSON.stringify(hint))
+      .replace(ERROR_PLACEHOLDERS.message, () => message).replace(ERROR_PLACEHOLDERS.hint, () => hint);
+  return { stdout: filled(stdout), stderr: filled(stderr) };
 }

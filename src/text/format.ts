@@ -28,6 +28,11 @@ export function formatFiles(files: number): string {
   return `${formatCount(files)} ${files === 1 ? "file" : "files"}`;
 }
 
+/** `1 package`, `1,200 packages`. Pure. */
+export function formatPackages(packages: number): string {
+  return `${formatCount(packages)} ${packages === 1 ? "package" : "packages"}`;
+}
+
 /** `2 files and 1 directory`, from the type of each. */
 export function formatNames(names: readonly { readonly type: "file" | "directory" }[]): string {
   const directories = names.filter(({ type }) => type === "directory").length;

@@ -24,7 +24,7 @@ export async function takeOver(
   own: string,
   runner: JobRunner,
 ): Promise<Set<string>> {
-  const { built, others } = await namesIn(abandoned, runner);
+  const { built, others } = await splitNames(abandoned, runner);
   if (built.length === 0) return new Set();
   if (writer === "may live") {
     await moveFiles(abandoned, own, runner.here.calls, others);
@@ -38,12 +38,13 @@ export async function takeOver(
 
 /** Removes from a temporary directory what the next transfer cannot continue, and the directory itself if it is empty then. */
 export async function removeUnbuilt(path: string, runner: JobRunner): Promise<void> {
-  const { built, others } = await namesIn(path, runner);
+  const { built, others } = await splitNames(path, runner);
   if (built.length === 0) return void await runner.run("removeTree", { path });
   for (const name of others) await runner.run("removeTree", { path: `${path}/${name}` });
 }
 
-async function namesIn(temporary: string, runner: JobRunner): Promise<{ built: string[]; others: string[] }> {
+/** The names in a temporary directory: directories that were being built, and all else. */
+async function splitNames(temporary: string, runner: JobRunner): Promise<{ built: string[]; others: string[] }> {
   const listing = (await listDirectories({ root: temporary, facts: "names" }, [""], runner)).entries.get("");
   const names = listing === undefined || "unreadable" in listing ? [] : listing.entries.map(({ name }) => name);
   return {

@@ -2,8 +2,7 @@
 import type { Bytes } from "../posix/calls.ts";
 import { succeeded } from "../posix/errno.ts";
 import { splitLast } from "../posix/file_names.ts";
-import { O_CLOEXEC, O_NOFOLLOW, O_NONBLOCK, O_RDONLY } from "../posix/libc.ts";
-import { cString, type Tree } from "../posix/tree.ts";
+import type { Tree } from "../posix/tree.ts";
 import type { Work } from "../posix/work.ts";
 import { entryAt } from "./publish.ts";
 
@@ -23,9 +22,9 @@ export function* isCut(
   const cut = yield* entryAt(copy, directory, name);
   const whole = yield* entryAt(original, directory, name);
   if (cut?.type !== "file" || whole?.type !== "file" || cut.sizeBytes >= whole.sizeBytes) return false;
-  const file = yield* openFile(copy, path, cut.isFollowed);
+  const file = yield* copy.openFile(path, cut.isFollowed ? "followed" : "refused");
   try {
-    const wholeFile = yield* openFile(original, path, whole.isFollowed);
+    const wholeFile = yield* original.openFile(path, whole.isFollowed ? "followed" : "refused");
     try {
       return yield* haveSamePieces(
         { tree: copy, path, file },
@@ -44,17 +43,6 @@ interface OpenFile {
   readonly tree: Tree;
   readonly path: string;
   readonly file: number;
-}
-
-function* openFile(tree: Tree, path: string, isFollowed = false): Work<number> {
-  const [directory, name] = splitLast(path);
-  const handle = yield* tree.open(directory);
-  try {
-    const flags = O_RDONLY | (isFollowed ? 0 : O_NOFOLLOW) | O_NONBLOCK | O_CLOEXEC;
-    return succeeded(yield tree.calls.openat(handle, cString(name), flags, 0), "open", tree.pathOf(path));
-  } finally {
-    tree.release(directory);
-  }
 }
 
 function* haveSamePieces(one: OpenFile, other: OpenFile, sizeBytes: number): Work<boolean> {

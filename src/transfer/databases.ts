@@ -2,15 +2,17 @@
 // side has a log that the sending side lacks, or changed one of the files, the whole unit is in conflict, because a log
 // destroys a main file to which it does not belong. Pure.
 import { INDEX, mainNameOf, namesOfDatabase } from "./database_files.ts";
-import { type DecisionRules, type DirectoryPlan, isOurs } from "./decide.ts";
+import { type DecisionRules, type DirectoryPlan, isAsRecorded, isOurs } from "./decide.ts";
 import type { Kept } from "./kept_names.ts";
-import { type Entry, type EntryState, sameContent } from "./entry.ts";
+import type { Entry, EntryState } from "./entry.ts";
 
 /** The entries of a directory on both sides, and its record. */
 export interface DatabaseFacts {
   readonly from: readonly Entry[];
   readonly to: readonly Entry[];
   readonly recordOf: (name: string) => EntryState | undefined;
+  /** As decide.ts takes them. */
+  readonly doubtful?: ReadonlySet<string>;
 }
 
 const CONFLICT: Kept["reason"] = "part of a database that changed there";
@@ -55,7 +57,7 @@ function withDatabase(whole: DirectoryPlan, main: string, facts: DatabaseFacts, 
   const isGone = !sent.has(main);
   const extras = there.filter(({ name, sizeBytes }) => name !== main && sizeBytes > 0 && (isGone || !sent.has(name)));
   // A log that is as recorded came from us. The sending side has moved its content into the main file since.
-  const isForeign = (entry: Entry) => !isOurs(rules) && !isAsRecorded(entry, facts.recordOf(entry.name), rules);
+  const isForeign = (entry: Entry) => !isOurs(rules) && !isAsRecorded(entry, facts.recordOf(entry.name), facts, rules);
   const removals = [...plan.removals.filter(isMember), ...extras.filter((entry) => !plan.removals.includes(entry))];
   const rest = without(plan, [...transfers, ...removals].map(({ name }) => name), "keep records");
   const isLeftAlone = plan.kept.some(isMember) || extras.some(isForeign) ||
@@ -75,7 +77,7 @@ function withDatabase(whole: DirectoryPlan, main: string, facts: DatabaseFacts, 
   });
   const isUnchanged = names.every((name) => {
     const [entry, recorded] = [sent.get(name), facts.recordOf(name)];
-    return entry === undefined ? recorded === undefined : isAsRecorded(entry, recorded, rules);
+    return entry === undefined ? recorded === undefined : isAsRecorded(entry, recorded, {}, rules);
   });
   return {
     ...rest,
@@ -95,10 +97,6 @@ function withConflict(kept: readonly Kept[], members: readonly string[]): readon
     return before === undefined || before.reason === "changed there" ? { name, reason: CONFLICT } : before;
   });
   return [...others, ...found];
-}
-
-function isAsRecorded(entry: Entry, recorded: EntryState | undefined, { traits }: DecisionRules): boolean {
-  return recorded !== undefined && sameContent(entry, recorded, traits.timeStep);
 }
 
 function without(plan: DirectoryPlan, names: readonly string[], records?: "keep records"): DirectoryPlan {

@@ -17,6 +17,10 @@ export interface DirectoryFacts {
   readonly recordOf: (name: string) => EntryState | undefined;
   /** Names of files whose content differs although size and time are the same, where contents were compared. */
   readonly differs?: ReadonlySet<string>;
+  /** Receiving files that look as recorded and may differ: they were racy, and their content is not known to be the copied one. */
+  readonly doubtful?: ReadonlySet<string>;
+  /** Where there is no record: files that the sides have with the same content and different times. */
+  readonly equal?: ReadonlySet<string>;
   /** Whether the record marks files of this directory as racy: then the records of equal files are read, too. */
   readonly hasMarks?: boolean;
   /** Whether a killed transfer may have brought a name; the time of that copy is unknown. */
@@ -136,16 +140,15 @@ export function decideDirectory(facts: DirectoryFacts, rules: DecisionRules): Di
   const received = new Map(facts.to.map((entry) => [entry.name, entry]));
   for (const from of facts.from) {
     const to = received.get(from.name);
-    const base = facts.recordOf;
     if (from.type === "directory" && to === undefined && facts.isEntered?.(from.name) === true) {
       // Made together with the first name that is written below it.
       draft.descend.push({ name: from.name, from });
       draft.records.push([from.name, from]);
-    } else if (from.type === "directory") decideSourceDirectory(draft, from, to, base, rules);
+    } else if (from.type === "directory") decideSourceDirectory(draft, from, to, facts, rules);
     else decideFile(draft, from, to, facts, rules);
     received.delete(from.name);
   }
-  for (const to of received.values()) decideExtra(draft, to, facts.recordOf(to.name), rules);
+  for (const to of received.values()) decideExtra(draft, to, facts, rules);
   for (const to of facts.excluded ?? []) removeExtra(draft, to);
   const names = facts.to.length + (facts.excluded?.length ?? 0);
   if (fromSelf === undefined && draft.removals.length === names) draft.leaves = "nothing";
@@ -157,7 +160,7 @@ function decideSourceDirectory(
   draft: Draft,
   from: Entry,
   to: Entry | undefined,
-  recordOf: DirectoryFacts["recordOf"],
+  facts: DirectoryFacts,
   rules: DecisionRules,
 ): void {
   if (to?.type === "directory") {
@@ -165,14 +168,14 @@ function decideSourceDirectory(
     draft.records.push([from.name, from]);
     return;
   }
-  const base = recordOf(from.name);
+  const base = facts.recordOf(from.name);
   if (to !== undefined) {
     // A file or link has the name of the directory.
     const mayGo = isOurs(rules) ||
       (rules.policy === "stage" &&
         (base === undefined
           ? rules.unrecorded === "unknown" && !isNewer(to, from)
-          : sameContent(to, base, rules.traits.timeStep)));
+          : isAsRecorded(to, base, facts, rules)));
     if (!mayGo) return keep(draft, from.name, "in the way", base);
     draft.clears.push(to);
   } else if (rules.policy === "push" && base?.type === "directory") {
@@ -218,19 +221,30 @@ function decideFile(
   if (isOurs(rules)) return bring(draft, from, to);
   if (base === undefined) {
     if (rules.unrecorded === "foreign") return keep(draft, from.name, "changed on both sides", base);
-    if (!isNewer(to, from, rules.traits.timeStep)) return bring(draft, from, to);
-    if (rules.policy === "push") return keep(draft, from.name, "newer at the source", base);
-    // Record the state of the source, so that the newer file on the receiving side counts as a change and a push transfers it.
-    return keep(draft, from.name, "newer there", from);
+    const isToNewer = isNewer(to, from, rules.traits.timeStep);
+    if (rules.policy === "push" && isToNewer) return keep(draft, from.name, "newer at the source", base);
+    // An older file of the target counts as an earlier copy. An older one at the source may be its only version.
+    const mayGo = facts.equal?.has(from.name) === true || (rules.policy === "stage" && !isToNewer);
+    return mayGo ? bring(draft, from, to) : keep(draft, from.name, "changed on both sides", base);
   }
   if (onlySourceChanged) {
     // The next sync stages the change of the source.
     draft.records.push([from.name, base]);
     return;
   }
-  if (same(to, base)) return bring(draft, from, to);
+  if (isAsRecorded(to, base, facts, rules)) return bring(draft, from, to);
   if (rules.policy === "stage" && isDamaged(to, base)) return keep(draft, from.name, "damaged", base);
   keep(draft, from.name, same(from, base) ? "changed there" : "changed on both sides", base);
+}
+
+/** Whether the receiving side surely has what was recorded, so that it may be replaced or removed. */
+export function isAsRecorded(
+  to: Entry,
+  base: EntryState | undefined,
+  { doubtful }: Pick<DirectoryFacts, "doubtful">,
+  { traits }: DecisionRules,
+): boolean {
+  return base !== undefined && sameContent(to, base, traits.timeStep) && doubtful?.has(to.name) !== true;
 }
 
 /** Whether permissions differ and can be changed. */
@@ -312,7 +326,8 @@ function keep(draft: Draft, name: string, reason: Kept["reason"], base: EntrySta
   if (base !== undefined) draft.records.push([name, base]);
 }
 
-function decideExtra(draft: Draft, to: Entry, base: EntryState | undefined, rules: DecisionRules): void {
+function decideExtra(draft: Draft, to: Entry, facts: DirectoryFacts, rules: DecisionRules): void {
+  const base = facts.recordOf(to.name);
   if (rules.policy !== "stage") {
     // Missing on scratch means purged, not deleted: the record stays.
     if (rules.policy === "push" && base !== undefined) draft.records.push([to.name, base]);
@@ -328,7 +343,7 @@ function decideExtra(draft: Draft, to: Entry, base: EntryState | undefined, rule
   }
   if (to.type === "directory") {
     removeExtra(draft, to);
-  } else if (rules.removals === "all" || (base !== undefined && sameContent(to, base, rules.traits.timeStep))) {
+  } else if (rules.removals === "all" || isAsRecorded(to, base, facts, rules)) {
     draft.removals.push(to);
   } else {
     keep(draft, to.name, "gone at the source, changed there", base);
@@ -348,28 +363,4 @@ function mustFinish(draft: Draft, rules: DecisionRules): boolean {
   ) return true;
   return draft.transfers.length + draft.linked.filter((file) => file.state === "to transfer").length +
       draft.makes.length + draft.clears.length + draft.removals.length > 0;
-}
-
-/**
- * Which files with several names to transfer. A file that must be transferred is transferred with all its names; so is a file
- * whose names are one file at the source and several files at the receiving side: only together do they arrive as one. Where
- * the receiving side has no hard links, its names always stay several files.
- */
-export function planLinkGroups(
-  members: readonly (LinkedFile & { readonly directory: string })[],
-  hardLinks: FileSystemTraits["hardLinks"] = "kept",
-): (LinkedFile & { readonly directory: string })[][] {
-  const groups = new Map<string, (LinkedFile & { readonly directory: string })[]>();
-  for (const member of members) {
-    const group = groups.get(member.from.linkGroup);
-    if (group === undefined) groups.set(member.from.linkGroup, [member]);
-    else group.push(member);
-  }
-  return [...groups.values()].filter((group) => {
-    if (group.some((member) => member.state === "to transfer")) return true;
-    if (hardLinks === "copied") return false;
-    const known = group.filter((member) => member.state !== "recorded");
-    const there = new Set(known.map((member) => member.to?.linkGroup || member.directory + "/" + member.from.name));
-    return there.size > 1;
-  });
 }

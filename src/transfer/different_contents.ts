@@ -14,7 +14,10 @@ export interface DifferenceRequest extends Pick<TransferRequest, "from" | "to" |
   readonly selection: Selection | undefined;
 }
 
-/** Their paths, relative to the roots. A file that one side cannot read is included, unless its directory cannot be listed. */
+/**
+ * The paths of such files, relative to the roots. A file that one side cannot read is included, unless its directory cannot be
+ * listed.
+ */
 export async function findDifferentContents(request: DifferenceRequest, system: System): Promise<readonly string[]> {
   const { from, to, selection, links = "keep" } = request;
   const maps = await linkMapsOf({ ...request, intent: "stage-update" }, to);

@@ -1,12 +1,11 @@
 // The directories of a transfer: made before something is written into them, writable while being filled, and given their modes
 // and times at the end, when nothing changes in them any more.
 import type { DirectoryPlan } from "./decide.ts";
-import type { Entry } from "./entry.ts";
+import { type Entry, isNewer, sameTime } from "./entry.ts";
 import type { JobRunner } from "./job_runner.ts";
 import type { CopySettings } from "./jobs/copy_settings.ts";
 import { type FinishItem } from "./jobs/directories.ts";
-import { splitLast } from "../posix/file_names.ts";
-import { joinName } from "../posix/file_names.ts";
+import { joinName, splitLast } from "../posix/file_names.ts";
 import { lookAtPaths } from "./listing.ts";
 import type { NewDirectories } from "./new_directories.ts";
 
@@ -23,6 +22,7 @@ export interface UnfinishedDirectory {
 export class Directories {
   readonly #made = new Map<string, Promise<void>>();
   readonly #finish: { readonly directory: string; readonly self: Entry }[] = [];
+  readonly #timed: TimedDirectory[] = [];
   readonly #relaxed: { readonly directory: string; readonly self: Entry; readonly mode: number }[] = [];
 
   /**
@@ -107,6 +107,15 @@ export class Directories {
     if (refusal === undefined) this.#relaxed.push({ directory, self, mode: self.mode });
   }
 
+  /** Sets the modes of names in a directory; returns those where that failed, with the reasons. */
+  async setModes(directory: string, entries: readonly Entry[]): Promise<(readonly [Entry, string])[]> {
+    if (entries.length === 0) return [];
+    const items = entries.map((entry) => [joinName(directory, entry.name), entry.mode] as const);
+    const request = { root: this.settings.to, items, failures: "name" } as const;
+    const failed = await this.runner.run("modes", request, { names: items.length });
+    return Object.entries(failed).map(([index, reason]) => [entries[Number(index)]!, reason]);
+  }
+
   /** Takes over directories that a killed transfer made writable, each with its former mode, which is restored at the end. */
   async adopt(opened: ReadonlyMap<string, number>): Promise<void> {
     for (const [directory, mode] of opened) {
@@ -115,11 +124,11 @@ export class Directories {
     }
   }
 
-  /** Makes a directory writable that was not looked at yet. */
-  async open(directory: string): Promise<void> {
+  /** Makes a directory writable that was not looked at yet. Returns what it was. */
+  async open(directory: string): Promise<Entry | undefined> {
     const self = await this.#selfOf(directory);
-    if (self === undefined || (self.mode & 0o700) === 0o700) return;
-    await this.#relax(directory, self);
+    if (self !== undefined && (self.mode & 0o700) !== 0o700) await this.#relax(directory, self);
+    return self;
   }
 
   async #selfOf(directory: string): Promise<Entry | undefined> {
@@ -143,6 +152,36 @@ export class Directories {
   /** Notes which mode and time a directory gets at the end; a push sets them only for directories it makes. */
   finishLater(directory: string, self: Entry): void {
     this.#finish.push({ directory, self });
+  }
+
+  /** Notes the times of a directory that a push may write into, as they were before at both sides. */
+  keepTime(directory: string, self: Entry | undefined, there: Entry | undefined): void {
+    if (this.settings.policy !== "push" || self === undefined || there?.type !== "directory") return;
+    this.#timed.push({ directory, self, there });
+  }
+
+  /** The same for a directory of which the plan says what is written. */
+  keepTimeOf({ directory, fromSelf, toSelf, descend, ...plan }: DirectoryPlan): void {
+    const names = [plan.transfers, plan.makes, plan.linked, plan.databases].flat();
+    const mayBeMade = descend.some(({ to }) => to === undefined);
+    // The temporary directory of a push is in the root.
+    if (directory === "" || names.length > 0 || mayBeMade) this.keepTime(directory, fromSelf, toSelf);
+  }
+
+  /**
+   * Gives each directory that a push wrote into the later of its time before and that on scratch: programs such as `datasets` take
+   * the newest directory, and both sides have to agree which one that is. Where that is forbidden, the time stays.
+   */
+  async #finishTimes(): Promise<void> {
+    const pathOf = ({ directory }: TimedDirectory) => directory === "" ? "." : directory;
+    const now = await lookAtPaths(this.settings.to, this.#timed.map(pathOf), this.runner);
+    const items = this.#timed.flatMap((timed): Finishing[] => {
+      const { directory, self, there } = timed;
+      const present = now.get(pathOf(timed));
+      if (present?.type !== "directory" || sameTime(present, there)) return [];
+      return [{ directory, self: isNewer(self, there) ? self : there, written: undefined, mode: 0o700 }];
+    });
+    await this.#finishAll(items);
   }
 
   /** Gives directories that were made writable their former modes. Returns those for which that failed, by their paths. */
@@ -185,6 +224,7 @@ export class Directories {
   async finish(): Promise<ReadonlyMap<string, UnfinishedDirectory>> {
     const items = this.#finish.map(({ directory, self }) => ({ directory, self, written: undefined, mode: self.mode }));
     const failed = await this.#finishAll(items);
+    await this.#finishTimes();
     return new Map([...failed, ...await this.close()]);
   }
 
@@ -221,6 +261,15 @@ export class Directories {
       failed.set(directory, { reason, self });
     }
   }
+}
+
+/** A directory that exists on both sides of a push. */
+interface TimedDirectory {
+  readonly directory: string;
+  /** As it was on scratch. */
+  readonly self: Entry;
+  /** As it was at the source. */
+  readonly there: Entry;
 }
 
 interface Finishing {

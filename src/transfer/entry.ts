@@ -50,6 +50,8 @@ export interface EntryState extends
   > {
   /** Only for a recorded file: the side where it may have changed since without a new time (racy.ts). */
   readonly racy?: "source" | "target" | undefined;
+  /** Only for such a file: a hash of the content that was copied; undefined if it was not read. */
+  readonly contentHash?: string | undefined;
 }
 
 type Times = Pick<EntryState, "mtimeSeconds" | "mtimeNanoseconds">;

@@ -19,24 +19,27 @@ export function parseLabel(label: string): { readonly name: string; readonly lin
 
 /**
  * `letter mode size seconds.fraction`: mode in octal, ten digits of a fraction, seconds rounded down. The last digit is 0,
- * except for a recorded file that is racy.
+ * except for a recorded file that is racy; a hash of its content may follow.
  */
 export function stateText(state: EntryState): string {
   if (state.text !== undefined) return state.text;
   const fraction = state.mtimeNanoseconds.toString().padStart(9, "0");
   const mark = state.racy === undefined ? "0" : MARKS[state.racy];
-  return `${LETTERS[state.type]} ${state.mode.toString(8)} ${state.sizeBytes} ${state.mtimeSeconds}.${fraction}${mark}`;
+  const hash = state.contentHash === undefined ? "" : ` ${state.contentHash}`;
+  const time = `${state.mtimeSeconds}.${fraction}${mark}`;
+  return `${LETTERS[state.type]} ${state.mode.toString(8)} ${state.sizeBytes} ${time}${hash}`;
 }
 
 /** The inverse of {@linkcode stateText}; `linkTarget` completes it. Throws a RangeError for any other text. */
 export function parseState(text: string, linkTarget: string): EntryState {
-  const [letter = "", mode = "", size = "", time = ""] = text.split(" ");
+  const [letter = "", mode = "", size = "", time = "", contentHash] = text.split(" ");
   const type = letter === "s" ? "special" : TYPES[letter];
   if (type === undefined) throw new RangeError(`Cannot read an entry's text "${text}"`);
   const racy = racyOf(time.at(-1));
   return {
     ...{ type, mode: parseInt(mode, 8), sizeBytes: Number(size), ...parseTime(time), linkTarget },
     ...(racy === undefined ? {} : { racy }),
+    ...(contentHash === undefined ? {} : { contentHash }),
   };
 }
 

@@ -28,7 +28,14 @@ import { PARTIAL_DIRECTORY } from "./own_names.ts";
 import type { SendingDirectories } from "./sending_directories.ts";
 import type { StayingNames } from "./staying_names.ts";
 import type { UnchangedDirectory } from "./walk.ts";
-import { isNewerThanWalk, NEWER_REASON, refers, refersToLater, type WalkTimes } from "./written_meanwhile.ts";
+import {
+  isNewerThanWalk,
+  NEWER_REASON,
+  refers,
+  refersToLater,
+  type WalkTimes,
+  walkTimes,
+} from "./written_meanwhile.ts";
 
 /** How a transfer is executed. */
 export interface ExecutionRequest {
@@ -83,7 +90,7 @@ export class Execution {
     this.#pool = new Pool(batchesAtOnce(mover.kind, runner), (error) => this.#stop.abort(error));
     this.#batch = new Batch(mover.kind);
     const { temporary } = settings;
-    this.#times = { startSeconds: roots.walkStartSeconds, now: system.now };
+    this.#times = walkTimes(roots.walkStartSeconds, system.now);
     this.#publishing = temporary === "directly" ? undefined : new Publishing({
       ...{
         settings: { ...settings, temporary },
@@ -93,7 +100,7 @@ export class Execution {
         recorder: this.#recorder,
       },
       ...{ times: this.#times, sending: request.sending },
-      openParent: async (directory) => await this.#directories.open(splitLast(directory)[0]),
+      openParent: async (directory) => void await this.#directories.open(splitLast(directory)[0]),
       onLost: (files, sizeBytes) => this.#count(-files, -sizeBytes),
     });
     this.#log = new IntentLog(roots.intentLog, receivingSideOf(settings.policy), runner.calls);
@@ -167,7 +174,10 @@ export class Execution {
         this.#lose({ directory, entry }, reason, this.#publishing === undefined ? undefined : replaced);
       }
     }
-    await this.#setModes(directory, plan.modes);
+    for (const [entry, reason] of await this.#directories.setModes(directory, plan.modes)) {
+      this.#recorder.failMode({ directory, entry }, reason);
+    }
+    this.#directories.keepTimeOf(plan);
     const isPushed = roots.intent === "push" && this.#publishing?.directories.topOf(directory) !== undefined;
     if ((plan.finish === "as source" || isPushed) && plan.fromSelf !== undefined) {
       this.#directories.finishLater(directory, plan.fromSelf);
@@ -218,8 +228,9 @@ export class Execution {
   }
 
   /** Takes a directory in which nothing has to be done so far. */
-  keep({ directory, block, self, linked }: UnchangedDirectory): void {
+  keep({ directory, block, self, there, linked }: UnchangedDirectory): void {
     this.request.manifest.keep(directory, block);
+    if (directory === "") this.#directories.keepTime(directory, self, there);
     if (linked.length === 0) return;
     this.#skipped.set(directory, self);
     this.#links.add(directory, linked.map((from) => ({ from, to: undefined, state: "recorded" })));
@@ -279,10 +290,8 @@ export class Execution {
       if (!this.#skipped.has(directory)) continue;
       const self = this.#skipped.get(directory);
       this.#skipped.delete(directory);
-      await this.#directories.open(directory);
-      if (self !== undefined && this.request.roots.intent !== "push") {
-        this.#directories.finishLater(directory, self);
-      }
+      this.#directories.keepTime(directory, self, await this.#directories.open(directory));
+      if (self !== undefined && this.request.roots.intent !== "push") this.#directories.finishLater(directory, self);
     }
   }
 
@@ -358,16 +367,6 @@ export class Execution {
     const { settings, runner } = this.request;
     if (this.#large !== undefined && settings.temporary === "directly") {
       await runner.run("removeTree", { path: `${settings.to}/${PARTIAL_DIRECTORY}` });
-    }
-  }
-
-  async #setModes(directory: string, entries: readonly Entry[]): Promise<void> {
-    if (entries.length === 0) return;
-    const items = entries.map((entry) => [joinName(directory, entry.name), entry.mode] as const);
-    const request = { root: this.request.roots.to, items, failures: "name" } as const;
-    const failed = await this.request.runner.run("modes", request, { names: items.length });
-    for (const [index, reason] of Object.entries(failed)) {
-      this.#recorder.failMode({ directory, entry: entries[Number(index)]! }, reason);
     }
   }
 

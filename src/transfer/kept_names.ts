@@ -7,8 +7,6 @@ export interface Kept {
   readonly reason:
     | "changed there"
     | "changed on both sides"
-    /** Staging without a record: the copy is newer than the source. */
-    | "newer there"
     /** Pushing without a record: the source is newer than the copy. */
     | "newer at the source"
     | "deleted there"

@@ -1,7 +1,7 @@
 // Files with several names. If one name has to move, all names of the file do, or they arrive as several files. A name that was
 // changed on the receiving side no longer belongs to the group.
 import { type Entry, sameContent } from "./entry.ts";
-import { type LinkedFile, planLinkGroups, type TransferPolicy } from "./decide.ts";
+import type { LinkedFile, TransferPolicy } from "./decide.ts";
 import { joinName } from "../posix/file_names.ts";
 import { lookAtPaths } from "./listing.ts";
 import type { KeptPath } from "./request.ts";
@@ -86,4 +86,28 @@ function itemOf({ directory, from, to }: Member): Item {
 
 function pathOf({ directory, from }: Member): string {
   return joinName(directory, from.name);
+}
+
+/**
+ * Which files with several names to transfer. A file that must be transferred is transferred with all its names; so is a file
+ * whose names are one file at the source and several files at the receiving side: only together do they arrive as one. Where
+ * the receiving side has no hard links, its names always stay several files.
+ */
+export function planLinkGroups(
+  members: readonly Member[],
+  hardLinks: FileSystemTraits["hardLinks"] = "kept",
+): Member[][] {
+  const groups = new Map<string, Member[]>();
+  for (const member of members) {
+    const group = groups.get(member.from.linkGroup);
+    if (group === undefined) groups.set(member.from.linkGroup, [member]);
+    else group.push(member);
+  }
+  return [...groups.values()].filter((group) => {
+    if (group.some((member) => member.state === "to transfer")) return true;
+    if (hardLinks === "copied") return false;
+    const known = group.filter((member) => member.state !== "recorded");
+    const there = new Set(known.map((member) => member.to?.linkGroup || member.directory + "/" + member.from.name));
+    return there.size > 1;
+  });
 }

@@ -185,6 +185,18 @@ export class ManifestBuilder {
     return racy === undefined ? state : markedIfRacy(state, racy.side, racy.resumedSinceSeconds);
   }
 
+  /** Files that this transfer marked as racy and whose content has no hash yet. */
+  *unhashed(): Generator<{ readonly directory: string; readonly name: string; readonly state: EntryState }> {
+    const { racy } = this;
+    if (racy === undefined) return;
+    for (const [directory, block] of this.#blocks) {
+      if (countMarks(block.content, racy.side) === 0) continue;
+      for (const [name, state] of decodeBlock(block)) {
+        if (state.racy === racy.side && state.contentHash === undefined) yield { directory, name, state };
+      }
+    }
+  }
+
   #marked(list: readonly (readonly [name: string, state: EntryState])[]): typeof list {
     const { racy } = this;
     if (racy === undefined) return list;

@@ -1,4 +1,5 @@
 // Why a file of the source did not arrive on the receiving side.
+import { isPermissionErrno, SystemCallError } from "../posix/errno.ts";
 
 /**
  * Why a name did not arrive. `vanished`: deleted at the source; `refused`: its permissions there forbid reading, or the
@@ -9,3 +10,14 @@ export type MissingCause = "vanished" | "refused" | "changing" | "newer" | "fail
 
 /** The reason given for a file that changed during each attempt. */
 export const CHANGING_REASON = "it changed while it was copied";
+
+/** The source changed between the plan and the copy, or while it was read. */
+export class Changed extends Error {}
+
+/** The cause of an error. Only the source can refuse to let a file be read: on the receiving side EACCES is a failure. */
+export function causeOf(error: Error, from: string): MissingCause {
+  if (error instanceof Changed) return "changing";
+  if (!(error instanceof SystemCallError)) return "failed";
+  const isOfSource = error.path === from || error.path.startsWith(`${from}/`);
+  return isOfSource && isPermissionErrno(error.errno) ? "refused" : "failed";
+}

@@ -22,6 +22,7 @@ import { readIntentLog } from "./intent_log.ts";
 import { looksFolded, refuseNameClashes } from "./name_clashes.ts";
 import { PARTIAL_DIRECTORY } from "./own_names.ts";
 import { RACY_SECONDS, RESUMED_SECONDS } from "./racy.ts";
+import { recordContents } from "./racy_contents.ts";
 import { FreeSpaceWatch } from "./free_space_watch.ts";
 import { toTransfer, TransferCounters } from "./counters.ts";
 import { coarserTraits, type FileSystemTraits, USUAL_TRAITS } from "./traits.ts";
@@ -258,6 +259,7 @@ async function run(
     throw error;
   }
   counters.keepRecords(manifest);
+  await recordContents(manifest, settings, runner);
   // Times pass through both file systems in turn. A push does not know those of scratch unless they were measured.
   const isKnown = request.intent !== "push" || request.record?.traits !== undefined;
   const record = manifest.build(isKnown ? coarserTraits(settings.traits, traits) : undefined);

@@ -23,7 +23,7 @@ import { EMPTIED, LOST, lostNames, NOTHING_LOST, UNMOUNTED, withoutNames, withRe
 import { withoutWritesThroughLinks } from "./behind_links.ts";
 import { countMarks, withoutMarks } from "./racy.ts";
 import { countRecords, hasAllNames, hasSameEntries } from "./unchanged.ts";
-import { namesWithOtherContents, planDatabases } from "./walk_contents.ts";
+import { lookAtContents, planDatabases } from "./walk_contents.ts";
 import { type LoggedNames, loggedState } from "./intent_log.ts";
 import { decodeName, joinName, splitLast } from "../posix/file_names.ts";
 
@@ -57,8 +57,9 @@ export interface WalkRequest {
 export interface UnchangedDirectory {
   readonly directory: string;
   readonly block: ManifestBlock;
-  /** The directory itself at the sending side. */
+  /** The directory itself at the sending side, and at the receiving side where it was looked at. */
   readonly self: Entry | undefined;
+  readonly there?: Entry | undefined;
   /** Its files with several names: one of them may get a new name elsewhere, and then all names move together. */
   readonly linked: readonly Entry[];
   /** Whether the receiving side has names that are not recorded. */
@@ -69,10 +70,7 @@ export interface UnchangedDirectory {
 export interface WalkReceiver {
   /** `there`: the entries of the receiving side. */
   onPlan(plan: DirectoryPlan, there: readonly Entry[]): Promise<void> | void;
-  /**
-   * A directory that is as recorded at the sending side and has all its names at the receiving side. Only names are compared,
-   * because changes on the receiving side would be kept anyway. Without this callback, everything is compared.
-   */
+  /** Only names are compared, since changes on the receiving side would be kept. Without this callback, all is compared. */
   readonly onUnchanged?: (unchanged: UnchangedDirectory) => void;
   /** Which names take part, with what selected links lead to; called first. */
   readonly onSelection?: (selection: Selection | undefined) => void;
@@ -199,7 +197,7 @@ class Walk {
     this.#tellOutsideLinks(directory, from);
     this.#tellMounts(directory, from.directories, self);
     const others = names.entries.length > countRecords(recorded) ? "some" : "none";
-    this.receiver.onUnchanged?.({ directory, block, self, linked: from.linked, others });
+    this.receiver.onUnchanged?.({ directory, block, self, there, linked: from.linked, others });
     for (const entry of from.directories) {
       this.#queue.push({ directory: joinName(directory, entry.name), from: entry, to: "unseen" });
     }
@@ -262,7 +260,7 @@ class Walk {
     const hasMarks = block !== undefined && countMarks(block.content, "either") > 0;
     const sides = { directory, from, to, recordOf, fromSelf: self("from"), toSelf: self("to"), excluded, hasMarks };
     const isResumed = (name: string) => noted(name) !== undefined;
-    const facts = { ...sides, isResumed, differs: await namesWithOtherContents(sides, this.request, this.runner) };
+    const facts = { ...sides, isResumed, ...await lookAtContents(sides, this.request, this.runner) };
     const isEntered = (name: string) =>
       this.request.selection?.roleOf(joinName(directory, name), "directory") === "entered";
     const decided = decideDirectory({ ...facts, isEntered }, this.request.rules);
@@ -271,7 +269,7 @@ class Walk {
       ? withoutWritesThroughLinks(decided, isBehindLink, recordOf)
       : decided;
     const whole = this.#withExcludedRecords(withRecordsOf(allowed, lost, recordOf), excluded);
-    const plan = await planDatabases(whole, { from, to, recordOf }, this.request, this.runner);
+    const plan = await planDatabases(whole, facts, this.request, this.runner);
     this.runner.expect(from.length, "list");
     this.#tellOutsideLinks(directory, listed.from);
     if (this.#sourceSide === "from") this.#tellMounts(directory, from, self("from"));

@@ -4,9 +4,10 @@ import { joinName } from "../posix/file_names.ts";
 import { findDifferent } from "./compare_contents.ts";
 import { INDEX, namesOfDatabase } from "./database_files.ts";
 import { type DatabaseFacts, findDatabaseNames, withDatabases } from "./databases.ts";
-import { type DecisionRules, type DirectoryFacts, type DirectoryPlan, sendingSide } from "./decide.ts";
-import { sameContent } from "./entry.ts";
+import { type DecisionRules, type DirectoryFacts, type DirectoryPlan, isOurs, sendingSide } from "./decide.ts";
+import { type Entry, type EntryState, isNewer, sameContent } from "./entry.ts";
 import type { JobRunner } from "./job_runner.ts";
+import { hashContents } from "./racy_contents.ts";
 
 /** Two trees, and how closely they are compared. */
 export interface ContentsRequest {
@@ -19,8 +20,92 @@ export interface ContentsRequest {
 
 const NO_NAMES: ReadonlySet<string> = new Set();
 
+/** Which files of a directory look the same and have different contents: as the other side, and as recorded. */
+export async function lookAtContents(
+  facts: DirectoryFacts,
+  request: ContentsRequest,
+  runner: JobRunner,
+): Promise<Required<Pick<DirectoryFacts, "differs" | "doubtful" | "equal">>> {
+  return {
+    equal: await equalNames(facts, request, runner),
+    differs: await namesWithOtherContents(facts, request, runner),
+    doubtful: await doubtfulNames(facts, request, runner),
+  };
+}
+
+/**
+ * Receiving files that would be replaced or removed because they look as recorded, and that may have been written since without
+ * a new time: their content is not the one that was copied, or it is unknown.
+ */
+async function doubtfulNames(
+  { directory, from, to, recordOf, hasMarks }: DirectoryFacts,
+  { rules, to: root }: ContentsRequest,
+  runner: JobRunner,
+): Promise<ReadonlySet<string>> {
+  if (hasMarks !== true || root === undefined || isOurs(rules)) return NO_NAMES;
+  const sent = new Map(from.map((entry) => [entry.name, entry]));
+  const side = sendingSide(rules);
+  const same = (one: EntryState, other: EntryState) => sameContent(one, other, rules.traits.timeStep);
+  const files = to.flatMap((entry) => {
+    if (entry.type !== "file") return [];
+    const [other, base] = [sent.get(entry.name), recordOf(entry.name)];
+    if (base?.racy === undefined || base.racy === side || !same(entry, base)) return [];
+    const mayGo = other === undefined ? rules.policy !== "push" : !same(other, entry) && !same(other, base);
+    return mayGo ? [{ name: entry.name, entry, base }] : [];
+  });
+  if (files.length === 0) return NO_NAMES;
+  const known = files.filter(({ base }) => base.contentHash !== undefined);
+  const hashes = await hashContents(
+    root,
+    known.map(({ name, entry: { sizeBytes } }) => ({ path: joinName(directory, name), sizeBytes })),
+    runner,
+  );
+  const proven = known.filter(({ name, base }) => hashes.get(joinName(directory, name)) === base.contentHash);
+  return new Set(files.filter((file) => !proven.includes(file)).map(({ name }) => name));
+}
+
+/**
+ * Where there is no record: files with the same content on both sides, of those that are newer on scratch. Which side changed the
+ * others is unknown, so they are in conflict.
+ */
+async function equalNames(
+  { directory, from, to, recordOf }: DirectoryFacts,
+  request: ContentsRequest,
+  runner: JobRunner,
+): Promise<ReadonlySet<string>> {
+  const { rules } = request;
+  if (rules.unrecorded !== "unknown" || isOurs(rules)) return NO_NAMES;
+  const there = new Map(to.map((entry) => [entry.name, entry]));
+  const files = from.filter((entry) => {
+    const other = there.get(entry.name);
+    if (entry.type !== "file" || other?.type !== "file" || entry.sizeBytes !== other.sizeBytes) return false;
+    const [target, source] = rules.policy === "push" ? [entry, other] : [other, entry];
+    return isNewer(target, source, rules.traits.timeStep) && recordOf(entry.name) === undefined;
+  });
+  const different = await differentOf(directory, files, request, runner);
+  return new Set(files.map(({ name }) => name).filter((name) => !different.has(joinName(directory, name))));
+}
+
+/** The paths of files of a directory whose contents differ, or cannot be read. */
+async function differentOf(
+  directory: string,
+  files: readonly Entry[],
+  request: ContentsRequest,
+  runner: JobRunner,
+): Promise<ReadonlySet<string>> {
+  if (files.length === 0) return NO_NAMES;
+  return await findDifferent(
+    { from: request.from, to: request.to! },
+    files.map(({ name, sizeBytes, isFollowed = false }) => ({
+      path: joinName(directory, name),
+      ...{ sizeBytes, isFollowed },
+    })),
+    runner,
+  );
+}
+
 /** Names of files in a directory that have the same size and time on both sides, and different contents. */
-export async function namesWithOtherContents(
+async function namesWithOtherContents(
   { directory, from, to, recordOf, hasMarks }: DirectoryFacts,
   request: ContentsRequest,
   runner: JobRunner,
@@ -37,15 +122,7 @@ export async function namesWithOtherContents(
     const isRecent = contentsSinceSeconds !== undefined && entry.mtimeSeconds >= contentsSinceSeconds;
     return isRecent || recordOf(entry.name)?.racy === side;
   });
-  if (files.length === 0) return NO_NAMES;
-  const different = await findDifferent(
-    { from: request.from, to: request.to! },
-    files.map(({ name, sizeBytes, isFollowed = false }) => ({
-      path: joinName(directory, name),
-      ...{ sizeBytes, isFollowed },
-    })),
-    runner,
-  );
+  const different = await differentOf(directory, files, request, runner);
   return new Set(files.map(({ name }) => name).filter((name) => different.has(joinName(directory, name))));
 }
 

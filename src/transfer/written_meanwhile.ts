@@ -25,6 +25,12 @@ export interface WalkTimes {
   readonly now: () => number;
 }
 
+/** The times of a walk that begins now. The clock of the node may be behind that of the sending side's file system. */
+export function walkTimes(startSeconds: number | undefined, now: () => number): WalkTimes {
+  const behind = startSeconds === undefined ? 0 : Math.max(0, startSeconds * 1000 - now());
+  return { startSeconds, now: () => now() + behind };
+}
+
 /**
  * Whether something was modified, or changed in another way, after the walk began: a file that is moved in, or unpacked with its
  * times, has an old time of modification.

@@ -46,8 +46,8 @@ export interface CarriageRoots {
 }
 
 /**
- * Copies the files that the new environment lacks. Returns what it has then, edited files with the same content included, with the status that each file had at the source.
- * Throws a CliError `transfer` if one could not be copied.
+ * Copies the files that the new environment lacks. Returns the files that it has then, edited ones with the same content included,
+ * with the status that each had at the source. Throws a CliError `transfer` if one could not be copied.
  */
 export async function carryOwnFiles(
   { carried: paths }: Carriage,

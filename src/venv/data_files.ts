@@ -17,7 +17,7 @@ const BUILD_FILES: readonly (readonly [directory: string, names: RegExp])[] = [
   ["lib/*", /^_sysconfigdata_.*\.py$/],
 ];
 
-/** Their paths, relative to the environment; some may not exist. */
+/** The paths of these files, relative to the environment; some may not exist. */
 export async function dataFiles(root: string): Promise<string[]> {
   const paths = ["pyvenv.cfg"];
   for (const site of await sitePackages({ path: root })) {

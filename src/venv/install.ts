@@ -157,7 +157,7 @@ function checkPython(venv: Venv, wanted: string | undefined): void {
     "usage",
     `Cannot give "${venv.name}" Python ${wanted}: it was made with Python ${venv.pythonVersion}`,
     {
-      hint: `leave --python out to use it as it is, or start anew after \`euler-files venv remove ${venv.name}\``,
+      hint: `leave --python out to use it as it is, or start again after \`euler-files venv remove ${venv.name}\``,
     },
   );
 }

@@ -32,7 +32,7 @@ export interface OwnFiles {
   readonly removed: readonly string[];
   /** Directories that can't be read, so what they hold is not known. */
   readonly unreadable: readonly { readonly path: string; readonly reason: string }[];
-  /** Of all files and links but compiled code, by path. */
+  /** The status of each file and link but compiled code, by path. */
   readonly statuses: ReadonlyMap<string, FileStatus>;
   /** Directories that hold files of installers, at any depth. */
   readonly shared: ReadonlySet<string>;
@@ -40,9 +40,9 @@ export interface OwnFiles {
 
 /** What a build records of an environment's files, to see later whether they are the same. */
 export interface FileHashes {
-  /** Stands for the files that no package brought, or that are not as it brought them. */
+  /** A hash of the files that no package brought, or that are not as their package brought them. */
   readonly own_files_hash: string;
-  /** Stands for names, sizes and times of all files but compiled code: quick to find out, and more than the content changes it. */
+  /** A hash of names, sizes and times of all files but compiled code. It is quick to make, and may change where no content does. */
   readonly files_hash: string;
 }
 
@@ -74,7 +74,7 @@ const EDITED_MILLISECONDS = 60_000;
 /** Clocks and file systems round times. */
 const SAME_TIME_MILLISECONDS = 2000;
 
-/** Finds them. Reads every directory, and installed files up to 1 MiB. Throws the signal's reason. */
+/** Finds the own files of an environment. Reads every directory, and installed files up to 1 MiB. Throws the signal's reason. */
 export async function findOwnFiles(root: string, system: Pick<System, "signal" | "calls">): Promise<OwnFiles> {
   const installed = await readInstalledFiles(root);
   await using runner = await prepareJobRunner({ roots: [root] }, system);
@@ -210,12 +210,12 @@ function* isGeneratedLauncher(calls: Calls, path: string): Work<boolean> {
   return launcherRoot(text) !== undefined && ENTRY_POINT_REGEXP.test(text);
 }
 
-/** The paths of all of them. */
+/** The paths of all own files. */
 export function ownPaths({ added, changed, unreadable }: OwnFiles): string[] {
   return [...added, ...changed, ...unreadable.map(({ path }) => path || ".")];
 }
 
-/** Those that are not in `safe` with the same size and time. Pure. */
+/** The own files that are not in `safe` with the same size and time. Pure. */
 export function ownFilesBeyond(own: OwnFiles, safe: ReadonlyMap<string, FileStatus>): OwnFiles {
   const isSafe = (path: string) => {
     const [now, then] = [own.statuses.get(path), safe.get(path)];

@@ -4,6 +4,7 @@ import { readNames } from "../posix/read_names.ts";
 import { createHash } from "node:crypto";
 import { readTextFileIfThere } from "../system/atomic_file.ts";
 import { sitePackages, type Venv } from "./venv.ts";
+import { nameExists } from "../system/existence.ts";
 
 /** One installed distribution. */
 export interface InstalledPackage {
@@ -48,7 +49,7 @@ async function readPackage(directory: string): Promise<InstalledPackage | undefi
   const [record, direct, requested, installer] = await Promise.all([
     readOwn(`${directory}/RECORD`),
     readOwn(`${directory}/direct_url.json`),
-    Deno.lstat(`${directory}/REQUESTED`).then(() => true, () => false),
+    nameExists(`${directory}/REQUESTED`),
     readOwn(`${directory}/INSTALLER`),
   ]);
   const origin = parseDirectUrl(direct);

@@ -7,7 +7,7 @@ export function isProgramName(name: string): boolean {
   return name !== "" && !/^\.|^(de)?activate|[\x00-\x1f\x7f]/i.test(name);
 }
 
-/** Their names, sorted; none if there is no `bin`. */
+/** The names of the programs, sorted; none if there is no `bin`. */
 export async function programsOf(root: string): Promise<string[]> {
   const names = [...(await readNamesOrNone(`${root}/bin`)).keys()].filter(isProgramName);
   const found = await Promise.all(names.map(async (name) => {

@@ -222,7 +222,7 @@ export async function rebuild(
   await using lock = await lockVenv(target, request.lockTimeoutSeconds, system, wait);
   const held = underLocks(system, lock);
   try {
-    await removeIfThere(madeBefore);
+    await removeTreeIfPresent(madeBefore);
     await putRight(target, replaced);
     // The repair, or another run in the meantime, may have put an environment at the target, or removed one.
     const there = await environmentAt(target);
@@ -255,7 +255,7 @@ export async function rebuild(
   } finally {
     // Also that of an earlier run that was killed.
     await unlinkPath(requirements).catch(() => {});
-    await removeIfThere(made);
+    await removeTreeIfPresent(made);
   }
 }
 
@@ -304,7 +304,7 @@ async function makeVenv(
     } catch (error) {
       if (!(error instanceof CliError)) throw error;
       failure = error;
-      await removeIfThere(path);
+      await removeTreeIfPresent(path);
     }
   }
   throw failure;
@@ -340,6 +340,6 @@ async function fixPaths(path: string, target: string, source: string): Promise<v
   });
 }
 
-async function removeIfThere(path: string): Promise<void> {
+async function removeTreeIfPresent(path: string): Promise<void> {
   if (await nameExists(path)) await Deno.remove(path, { recursive: true });
 }

@@ -28,6 +28,7 @@ export const REBUILD_ENTRIES = {
     extra: v.array(v.string()),
   }),
   deleted_source: v.boolean(),
+  would_delete: v.pipe(v.array(v.string()), v.description("In a dry run: the environments that a run would delete")),
   own_files: v.pipe(
     v.object({ carried: v.array(v.string()), kept: v.array(v.string()), replaced: v.array(v.string()) }),
     v.description(
@@ -53,6 +54,8 @@ export function describeRebuild(
   more: {
     readonly commands: readonly string[];
     readonly deletedSource: boolean;
+    /** Whether a run deletes the source, if nothing in it keeps it. */
+    readonly deleteSource: boolean;
     readonly refusal?: CliError | undefined;
   },
 ): RebuildAnswer {
@@ -77,6 +80,7 @@ export function describeRebuild(
       extra: parity.extra.map(withoutCredentials),
     },
     deleted_source: more.deletedSource,
+    would_delete: outcome === undefined ? wouldDelete(plan, request, more.deleteSource) : [],
     own_files: {
       carried: [...plan.carriage.carried],
       kept: [...plan.carriage.kept],
@@ -97,6 +101,14 @@ export function describeRebuild(
   };
 }
 
+function wouldDelete({ replaced, carriage }: RebuildPlan, request: RebuildRequest, deleteSource: boolean): string[] {
+  const isDeleted = request.ownFiles === "delete";
+  return [
+    ...(replaced !== undefined && (isDeleted || !hasOwnFiles(replaced)) ? [request.target] : []),
+    ...(deleteSource && (isDeleted || carriage.kept.length === 0) ? [request.source] : []),
+  ];
+}
+
 function ownFilesWarnings({ own, carriage, replaced }: RebuildPlan, request: RebuildRequest): string[] {
   const kept = new Set(carriage.kept);
   const carried = nameOwnFiles({ ...own, added: carriage.carried, changed: [], unreadable: [] });
@@ -108,7 +120,10 @@ function ownFilesWarnings({ own, carriage, replaced }: RebuildPlan, request: Reb
       : [`files that no package brought ${verb} copied to the target: ${carried.join(", ")}`]),
     ...(stay.length === 0 ? [] : [`only "${request.source}" has these files: ${stay.join(", ")}`]),
     ...(replaced === undefined || !hasOwnFiles(replaced) ? [] : [
-      `"${request.target}" has ${countOwnFiles(replaced)}, and only --delete-own-files replaces it: ` +
+      `"${request.target}" ${request.mode === "run" ? "had" : "has"} ${countOwnFiles(replaced)}, ` +
+      `${
+        request.ownFiles === "delete" ? `which ${verb} deleted with it` : "and only --delete-own-files replaces it"
+      }: ` +
       nameOwnFiles(replaced).join(", "),
     ]),
   ];

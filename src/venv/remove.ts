@@ -3,7 +3,7 @@ import { type AbsolutePath, joinPath } from "../config/paths.ts";
 import { CliError, messageOf } from "../errors/errors.ts";
 import { removeTree } from "../system/remove_tree.ts";
 import { venvPath } from "./base.ts";
-import { directoriesIn } from "../system/existence.ts";
+import { directoriesIn, nameExists } from "../system/existence.ts";
 
 /** The target of a removal. */
 export interface VenvTarget {
@@ -40,12 +40,12 @@ export async function findRemovable(base: AbsolutePath, name: string): Promise<V
 export async function innerVenvs(path: AbsolutePath): Promise<string[]> {
   const names: string[] = [];
   for (const name of await directoriesIn(path)) {
-    if (await Deno.lstat(`${joinPath(path, name)}/pyvenv.cfg`).then(() => true, () => false)) names.push(name);
+    if (await nameExists(`${joinPath(path, name)}/pyvenv.cfg`)) names.push(name);
   }
   return names.sort();
 }
 
-/** Removes it. Throws a CliError `file-system` that says what could not be removed and why. */
+/** Removes the environment. Throws a CliError `file-system` that says what could not be removed and why. */
 export async function removeVenv(target: VenvTarget): Promise<void> {
   if (target.kind === "directory") return await removeTree(target.path);
   await Deno.remove(target.path).catch((error) => {

@@ -14,7 +14,7 @@ export interface RequirementFiles {
   readonly project: string | undefined;
 }
 
-/** Sorts them by their names. Pure. Throws a CliError `usage` for two locks of projects. */
+/** Sorts the files of a request by their names. Pure. Throws a CliError `usage` for two locks of projects. */
 export function sortRequirementFiles(files: readonly string[]): RequirementFiles {
   const named = (pattern: RegExp) => files.filter((file) => pattern.test(splitAbsolute(file)[1]));
   const [uvLock, ...moreLocks] = named(/^uv\.lock$/);

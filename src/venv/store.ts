@@ -16,6 +16,7 @@ import type { Rebuilt } from "./rebuild.ts";
 import { findDependents } from "./outside.ts";
 import { findRemovable, removeVenv } from "./remove.ts";
 import { listVenvs } from "./venv.ts";
+import { nameExists } from "../system/existence.ts";
 
 /** The four directories of a move. */
 export interface StorePaths {
@@ -84,7 +85,7 @@ export async function findUnlisted(base: AbsolutePath): Promise<string[]> {
     if (listed.includes(name)) continue;
     const inner = (await directories(`${base}/${name}`)).map((below) => `${name}/${below}`);
     for (const path of [name, ...inner]) {
-      if (await Deno.lstat(`${base}/${path}/pyvenv.cfg`).then(() => true, () => false)) found.push(path);
+      if (await nameExists(`${base}/${path}/pyvenv.cfg`)) found.push(path);
     }
   }
   return found.sort();

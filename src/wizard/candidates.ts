@@ -5,6 +5,7 @@ import { type Preset, PRESETS } from "../config/presets.ts";
 import { usualPaths } from "../config/proposed_variable.ts";
 import type { System } from "../system/system.ts";
 import { countTree, type TreeCount } from "./tree_count.ts";
+import { isDirectory } from "../system/existence.ts";
 
 /** A variable to offer. */
 export interface Candidate {
@@ -70,7 +71,7 @@ async function candidate(
   for (const typed of usual) {
     const path = absoluteOrNothing(typed, env);
     if (path === undefined || isWithin(await realLocation(path), scratch)) continue;
-    if (await Deno.stat(path).then(({ isDirectory }) => isDirectory, () => false)) {
+    if (await isDirectory(path)) {
       return { name, about, source: path, count: countTree(path, system) };
     }
     source ??= path;

@@ -2,6 +2,7 @@
 import { resolveConfig } from "../config/resolve.ts";
 import { type Conversation, faultOf, OTHER } from "./conversation.ts";
 import { configOf, type Draft } from "./draft.ts";
+import { pathExists } from "../system/existence.ts";
 
 /** Offers the configured directory and $SCRATCH, or asks for another. It is stored as typed, variables unexpanded. */
 export async function askScratch(draft: Draft, conversation: Conversation): Promise<Draft> {
@@ -31,7 +32,7 @@ export async function askScratch(draft: Draft, conversation: Conversation): Prom
     });
     const scratchBase = resolve(base.trim());
     // `/.` enters the directory: it may be mounted only when it is entered.
-    const isThere = await Deno.stat(`${scratchBase}/.`).then(() => true, () => false);
+    const isThere = await pathExists(`${scratchBase}/.`);
     const isAccepted = isThere || await context.prompt.confirm({
       message: `${scratchBase} does not exist on this machine. Use it all the same?`,
       initial: false,

@@ -10,6 +10,7 @@ import { type Candidate, listCandidates } from "./candidates.ts";
 import { type Conversation, faultOf, OTHER } from "./conversation.ts";
 import { configOf, type Draft, enabledNames, sourceText, withEnabled, withRedirected, withVariable } from "./draft.ts";
 import { describeCount } from "./tree_count.ts";
+import { isDirectory } from "../system/existence.ts";
 
 /** How long to wait for sizes before the variables are offered. */
 const PATIENCE_MILLISECONDS = 700;
@@ -137,7 +138,7 @@ async function askSource(
       prompt.note(`${path} lies on scratch, which is purged. The source is the directory that stays.`, "Not there");
       continue;
     }
-    const isThere = await Deno.stat(path).then(({ isDirectory }) => isDirectory, () => false);
+    const isThere = await isDirectory(path);
     const message = `${path} does not exist yet. Use it all the same?`;
     if (!isThere && !await prompt.confirm({ message, initial: true })) continue;
     if (isThere || await hasParent(path, context)) return withVariable(draft, name, source);
@@ -147,7 +148,7 @@ async function askSource(
 /** A sync assumes that a source without a parent directory is not mounted: the parent is made, if the person agrees. */
 async function hasParent(directory: string, { prompt }: Conversation["context"]): Promise<boolean> {
   const parent = splitAbsolute(directory)[0];
-  if (await Deno.stat(parent).then(({ isDirectory }) => isDirectory, () => false)) return true;
+  if (await isDirectory(parent)) return true;
   const message = `${parent} does not exist either. Make it now?`;
   if (!await prompt.confirm({ message, initial: true })) return false;
   try {

@@ -53,7 +53,7 @@ Deno.test("signals that a job gets as a request reach the program, as well as si
     const { world } = images;
     await world.fakeProgram(
       "apptainer",
-      `#!/bin/sh\ntrap 'echo got; exit 9' ${signal.slice(3)}\necho ready\nfor i in $(seq 200); do sleep 0.05; done\n`,
+      `#!/bin/sh\ntrap 'echo got; exit 9' ${signal.slice(3)}\necho ready\nfor i in $(seq 1200); do sleep 0.05; done\n`,
     );
     await using job = world.start(["apptainer", "exec", "env", "true"]);
     await job.seen("ready");

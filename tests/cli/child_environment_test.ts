@@ -51,7 +51,7 @@ testNeeding(["rsync"], "an empty or relative entry of the PATH runs no program f
     "rsync",
     `#!/bin/sh\n[ "$1" = --version ] && exec /usr/bin/rsync --version\ntrap '' TERM\ntouch ${
       world.path("tmp/started")
-    }\nexec /bin/sleep 2\n`,
+    }\nexec /bin/sleep 60\n`,
   );
   await world.writeTree("home/hf", { "more": "to copy" });
   await using job = world.start(["sync", "--force"], {

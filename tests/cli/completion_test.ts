@@ -73,7 +73,7 @@ const INTERACTIVE = {
   bash: { file: ".bashrc", text: 'PS1="> "; eval "$(euler-files shell-init)"', start: "bash --rcfile .bashrc -i" },
   zsh: {
     file: ".zshrc",
-    text: 'PS1="> "; autoload -Uz compinit; compinit -u -d zcomp; eval "$(euler-files shell-init --shell zsh)"',
+    text: 'PS1="> "; autoload -Uz compinit; compinit -u -d zcomp; eval "$(euler-files shell-init)"',
     start: "ZDOTDIR=$PWD zsh -i",
   },
   fish: {

@@ -28,6 +28,9 @@ testWithApptainer(
     const sif = `${world.scratch}/.cache/euler-files/sif/my-env.sif`;
     const plain = await world.exec("apptainer", ["run", sif, "t.py", "--x"], { env });
     assert.equal(plain.stdout, "1.0 /opt/venv ['--x']\n", plain.stderr);
+    const modules = { PYTHONPATH: "/of/the/host", APPTAINERENV_MINE: "passed" };
+    const inside = ["exec", sif, "sh", "-c", "echo $MINE $PYTHONPATH"];
+    assert.equal((await world.exec("apptainer", inside, { env: { ...env, ...modules } })).stdout, "passed\n");
     await ef("venv", "install", "my-env", "beta", "--index-url", index.url);
     await ef("config", "set", "apptainer.post_lines", '["echo \\"$venv\\" > /made-by-post"]');
     const [{ differences }] = JSON.parse(await ef("apptainer", "list", "--json")).images;
@@ -54,7 +57,7 @@ testWithApptainer(
         "my-env",
         "sh",
         "-c",
-        'trap "echo saved; exit 5" USR1; pwd; for i in $(seq 200); do sleep 0.1; done',
+        'trap "echo saved; exit 5" USR1; pwd; for i in $(seq 600); do sleep 0.1; done',
       ],
       { env, cwd: work },
     );

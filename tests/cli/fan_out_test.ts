@@ -76,6 +76,15 @@ testNeeding(SLURM_PROGRAMS, "Slurm: a node that fails is named with its reason, 
     /error: Cannot stage "HF_HOME" on 1 of 2 nodes\n {2}n2: Cannot use "\S+": it is not a directory\nhint: /,
   );
   assert.doesNotMatch(output, /content/);
+
+  // The second node has another file system where scratch is, an empty one.
+  const hide = `srun -N1 -n1 -w n2 mount -t tmpfs none ${world.scratch}`;
+  const hidden = await cluster.submit(`#!/bin/bash\n${hide}\neuler-files sync --to node\n`, ["-N2"]);
+  assert.equal((await cluster.ended(hidden)).state, "FAILED");
+  assert.match(
+    await cluster.output(hidden),
+    /error: Cannot stage "HF_HOME" on 1 of 2 nodes\n {2}n2: Cannot stage "HF_HOME" on this node: it sees no copy on scratch/,
+  );
 });
 
 testNeeding(SLURM_PROGRAMS, "Slurm: a node whose disk is full is named with the figures", async () => {

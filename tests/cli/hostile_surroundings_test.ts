@@ -31,7 +31,7 @@ Deno.test("FIFOs in environments make no command wait", async () => {
     await new Deno.Command("mkfifo", { args: [world.path(`home/venvs/${path}`)] }).output();
   }
   for (const args of [["venv", "list"], ["apptainer", "fixup", "good"], ["venv", "remove", "trap", "--yes"]]) {
-    const run = await world.run(args, { timeoutSeconds: 20 });
+    const run = await world.run(args, { timeoutSeconds: 60 });
     assert.equal(run.signal, null, args.join(" "));
   }
 });

@@ -131,7 +131,7 @@ testNeeding(
     assert.equal((await readTree(world.path("home/torch")))[large], undefined);
 
     // The next push to the source goes on with what is there, also if a signal reaches it.
-    await world.writeConfig({ vars: both, rsync_extra_args: ["--bwlimit=4M"] });
+    await world.writeConfig({ vars: both, rsync_extra_args: ["--bwlimit=8M"] });
     const signalled = await submit("n4", `${exec} TORCH_HOME --push -- true`);
     await cluster.wrote(signalled, "pushing");
     await cluster.command("scancel", "--signal=TERM", signalled);

@@ -282,3 +282,27 @@ Deno.test("a process that is asked for signs of life gives them while it waits f
   await lock.unlock();
   assert.equal((await waiting.ended).code, 0);
 });
+
+Deno.test("a node that sees no copy on scratch, or an older one than the script of its job, fails and makes no copy", async () => {
+  await using world = await worldWithSource();
+  await world.run(["sync"]);
+  const asNode = async (scratchCopies: Record<string, number>) => {
+    const request = { vars: ["HF_HOME"], to: "node", leg: "scratch-to-node", scratch_copies: scratchCopies };
+    return (await world.run(["sync", "--input-json", "-", "--json"], { stdin: JSON.stringify(request) })).json();
+  };
+  const older = await asNode({ HF_HOME: Date.now() / 1000 + 60 });
+  assert.deepEqual(older.exports, {});
+  assert.match(
+    older.failures[0].message,
+    /^Cannot stage "HF_HOME" on this node: it sees an older copy on scratch at "/,
+  );
+  await Deno.rename(world.scratch, world.path("elsewhere"));
+  await Deno.mkdir(world.scratch);
+  const none = await asNode({});
+  assert.deepEqual(none.exports, {});
+  assert.match(none.failures[0].message, /^Cannot stage "HF_HOME" on this node: it sees no copy on scratch at "/);
+  assert.match(none.failures[0].hint, /share no scratch, `srun euler-files exec -- COMMAND` stages on each node/);
+  await Deno.remove(world.scratch, { recursive: true });
+  await Deno.rename(world.path("elsewhere"), world.scratch);
+  assert.deepEqual((await asNode({ HF_HOME: 1 })).exports, { HF_HOME: nodePath(world) });
+});

@@ -24,7 +24,7 @@ async function own(path: string, uid = ATTACKER.uid): Promise<void> {
 }
 
 async function assertRefused(world: World, args: readonly string[], pattern: RegExp): Promise<void> {
-  const run = await world.run(args, { timeoutSeconds: 20 });
+  const run = await world.run(args, { timeoutSeconds: 60 });
   assert.equal(run.code, 1, `${args.join(" ")}: ${run.stderr}`);
   assert.match(run.stderr, pattern);
   assert.match(run.stderr, /hint:/);

@@ -50,7 +50,7 @@ Deno.test("push never deletes at the source, even if files are missing on scratc
 
 Deno.test("push keeps a file that is newer at the source, and names it", async () => {
   await using world = await syncedWorld();
-  const soon = new Date(Date.now() + 5000);
+  const soon = new Date(Date.now() + 40_000);
   await world.writeTree(SOURCE, { "hub/a": { file: "a2 at home", mtime: soon } });
   await world.writeTree(TARGET, { "hub/a": "a2 on scratch", "hub/b": "b2 on scratch" });
   const run = await world.run(["push"]);
@@ -277,7 +277,7 @@ for (const [left, gone] of [[MARKER, RECORDED_SOURCE], [RECORDED_SOURCE, MARKER]
     await Deno.remove(world.path(gone));
     await Deno.stat(world.path(left));
     await Deno.remove(world.path(`${SOURCE}/hub/a`));
-    await world.writeTree(SOURCE, { "hub/b": { file: "newer", mtime: new Date(Date.now() + 5000) } });
+    await world.writeTree(SOURCE, { "hub/b": { file: "newer", mtime: new Date(Date.now() + 40_000) } });
     for (
       const [args, words] of [[["push", "--dry-run"], "1 file would be pushed"], [
         ["push"],

@@ -20,7 +20,7 @@ async function giveToAttacker(path: string): Promise<void> {
 }
 
 async function assertRefused(world: World, args: readonly string[], pattern: RegExp): Promise<void> {
-  const run = await world.run(args, { timeoutSeconds: 20 });
+  const run = await world.run(args, { timeoutSeconds: 60 });
   assert.equal(run.code, 1, `${args.join(" ")}: ${run.stderr}`);
   assert.match(run.stderr, pattern);
 }

@@ -14,7 +14,7 @@ Deno.test("if the reader of stdout has gone away, nothing is printed, and the ex
   await using world = await makeWorld();
   const { stdout, stderr } = await world.shell(
     "bash",
-    'exec 3>&1; { while [ ! -e gone ]; do sleep 0.05; done; euler-files schema; echo "code $?" >&3; } | { exec <&-; touch gone; sleep 1; }',
+    'exec 3>&1; { while [ ! -e gone ]; do sleep 0.05; done; euler-files schema; echo "code $?" >&3; } | { exec <&-; touch gone; }',
   );
   assert.deepEqual([stdout, stderr], ["code 1\n", ""]);
 });
@@ -51,7 +51,7 @@ testNeeding(["python3"], "a terminal that has no size still shows progress", asy
   await world.writeConfig({ engine: "rsync", vars: { HF_HOME: { source: world.path("home/hf") } } });
   await world.fakeProgram(
     "rsync",
-    "#!/bin/sh\ncase \"$*\" in *--version*) echo 'rsync  version 3.2.3'; exit;; esac\nsleep 1\nexit 11\n",
+    `#!/bin/sh\ncase "$*" in *--version*) echo 'rsync  version 3.2.3'; exit;; esac\nuntil [ -e "${world.home}/seen" ]; do sleep 0.05; done\nexit 11\n`,
   );
   const terminal = `
 import os, pty, subprocess, sys
@@ -59,7 +59,11 @@ reader, writer = pty.openpty()
 child = subprocess.Popen(["euler-files", "sync"], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=writer)
 os.close(writer)
 try:
-  while seen := os.read(reader, 4096): sys.stdout.buffer.write(seen)
+  seen = b""
+  while part := os.read(reader, 4096):
+    seen += part
+    sys.stdout.buffer.write(part)
+    if b"copying" in seen: open("seen", "w").close()
 except OSError: pass
 child.wait()
 `;

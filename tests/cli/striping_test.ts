@@ -42,7 +42,7 @@ Deno.test("a lfs that fails or hangs costs an image nothing but its stripes", as
   const { world } = images;
   for (const script of ["exit 1", "sleep 60"]) {
     await world.fakeProgram("lfs", `#!/bin/sh\n${script}\n`);
-    assert.equal((await world.run(["apptainer", "build", "env", "--force"], { timeoutSeconds: 30 })).code, 0);
+    assert.equal((await world.run(["apptainer", "build", "env", "--force"], { timeoutSeconds: 50 })).code, 0);
   }
 });
 

@@ -71,6 +71,17 @@ Deno.test("if more than one variable was staged, a last line has the sum", async
   assert.doesNotMatch((await world.run(["sync"])).stderr, /in all/);
 });
 
+Deno.test("the dry run of a sync answers with the exports of the run, but prints none", async () => {
+  await using world = await worldWith("A", "B");
+  await world.run(["sync"]);
+  await Deno.remove(world.path("home/B"), { recursive: true });
+  const planned = (await world.run(["sync", "--dry-run", "--json"])).json();
+  assert.deepEqual(planned.exports, (await world.run(["sync", "--json"])).json().exports);
+  assert.deepEqual(Object.keys(planned.exports), ["A_HOME"]);
+  assert.equal(planned.before, undefined);
+  assert.doesNotMatch((await world.run(["sync", "--dry-run"])).stdout, /A_HOME/);
+});
+
 Deno.test("sync --json has the sum of all variables", async () => {
   await using world = await worldWith("A", "B");
   await world.run(["sync", "--var", "A_HOME"]);

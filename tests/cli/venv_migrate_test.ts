@@ -191,6 +191,33 @@ testWithUv("moving some of the environments keeps the others, and the base in th
   assert.match(run.json().warnings.join(), /b stayed in/);
   assert.equal((await venvWorld.run("config", "show", "--json")).json().config.apptainer.venv_base, "~/venvs");
   assert.deepEqual((await namesIn(world.path("home/venvs"))).filter((name) => !name.endsWith(".lock")), ["b"]);
+  // The same command goes on with the others, also where the first one found no cache to copy.
+  const rest = await venvWorld.run("venv", "migrate-store", ...to, "--delete-old", "--json");
+  assert.equal(rest.code, 0, rest.stdout);
+  assert.deepEqual(rest.json().environments.map((one: { name: string }) => one.name), ["b"]);
+  assert.equal(
+    (await venvWorld.run("config", "show", "--json")).json().config.apptainer.venv_base,
+    world.path("home/work/venvs"),
+  );
+  assert.deepEqual(await namesIn(world.path("home/venvs")), []);
+});
+
+testWithUv("a dry run names what a run would delete", async () => {
+  await using venvWorld = await makeVenvWorld();
+  const { world } = venvWorld;
+  // A new file: uv links that of its cache into both environments.
+  await Deno.remove(world.path("home/venvs/b/lib/python3.11/site-packages/alpha.py"));
+  await world.writeTree("home/venvs/b/lib/python3.11/site-packages", { "alpha.py": "edited" });
+  const migrate = ["venv", "migrate", "venvs/a", "work/a", "--delete-source", "--dry-run"];
+  assert.match((await venvWorld.run(...migrate)).stderr, /^Would remove \S+\/venvs\/a$/m);
+  assert.deepEqual(
+    (await venvWorld.run("venv", "migrate", "venvs/b", "work/b", ...migrate.slice(4), "--json")).json().would_delete,
+    [],
+  );
+  const to = ["--new-venv-base", "work/venvs", "--new-uv-cache-dir", "work/uv"];
+  const store = await venvWorld.run("venv", "migrate-store", ...to, "--delete-old", "--dry-run", "--json");
+  assert.deepEqual(store.json().would_delete.slice(0, 1), [world.path("home/venvs/a")]);
+  assert.deepEqual(store.json().would_delete.includes(world.path("home/venvs/b")), false);
 });
 
 testWithUv("new directories inside the old ones are refused", async () => {

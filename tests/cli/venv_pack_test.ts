@@ -74,9 +74,11 @@ testWithApptainer("a program runs with a pack in the base image, at the environm
   assert.equal(packed.code, 0, packed.stderr);
   // What runs is the pack: the environment is changed after it.
   await world.writeTree("home/venvs/env", { [`${SITE}/mine.py`]: "x = 'changed'\n" });
+  await world.writeTree("home/of-host", { "mine.py": "x = 'of the host'\n" });
   const code = "import mine, sys; print(mine.x, sys.prefix)";
   for (const args of [["run", "env", "-c", code], ["exec", "env", "python", "-c", code]]) {
-    const run = await world.run(["apptainer", ...args], { env, timeoutSeconds: 120 });
+    const PYTHONPATH = world.path("home/of-host");
+    const run = await world.run(["apptainer", ...args], { env: { ...env, PYTHONPATH }, timeoutSeconds: 120 });
     assert.equal(run.stdout, `packed ${world.home}/venvs/env\n`, run.stderr);
   }
 });

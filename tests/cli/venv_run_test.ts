@@ -5,7 +5,7 @@ import { findSquashfuseForTests } from "../../scripts/prepare_apptainer.ts";
 import { isInstalled } from "../../scripts/prepare.ts";
 import { namesIn } from "../support/image_world.ts";
 import { testNeeding, testUnless } from "../support/needs.ts";
-import { makeWorld, type RunAs, type World } from "../support/world.ts";
+import { makeWorld, mayOpenFuse, type RunAs, type RunOptions, type World } from "../support/world.ts";
 
 const SITE = "lib/python3.11/site-packages";
 const PROGRAMS = ["python3", "mksquashfs", "unsquashfs"];
@@ -95,24 +95,54 @@ function reasonAgainstFuse(): string | undefined {
   return mounts.outputSync().success ? undefined : "FUSE not permitted";
 }
 
+/** Puts squashfuse on the PATH, with its libraries, in a form that notes its process. */
+async function giveSquashfuse(world: World): Promise<void> {
+  const { program, libraries } = SQUASHFUSE!;
+  await Deno.copyFile(program, world.path("bin/squashfuse-itself"));
+  await Deno.mkdir(world.path("libraries"));
+  for (const { name } of await Array.fromAsync(Deno.readDir(libraries)).catch(() => [])) {
+    if (/^lib(fuse|squashfuse)/.test(name)) {
+      await Deno.copyFile(`${libraries}/${name}`, world.path(`libraries/${name}`));
+    }
+  }
+  const wrapped = `LD_LIBRARY_PATH='${world.path("libraries")}' exec squashfuse-itself "$@"`;
+  await world.fakeProgram("squashfuse", `#!/bin/sh\necho $$ > '${world.path("tmp/server")}'\n${wrapped}\n`);
+  await world.handOver();
+}
+
+/** Runs with a pack that squashfuse mounts; a signal must reach the program, and nothing may be left behind. */
+async function tryMounted(world: World, fuse: RunOptions): Promise<void> {
+  await giveSquashfuse(world);
+  const script = "tool; trap 'echo got; exit 9' USR1; echo ready; for i in $(seq 1200); do sleep 0.05; done";
+  await using job = world.start(["venv", "run", "env", "--", "bash", "-c", script], fuse);
+  await job.seen("ready");
+  job.kill("SIGUSR1");
+  const { code, stdout, stderr } = await job.ended;
+  assert.deepEqual([code, stdout], [9, `packed ${world.home}/venvs/env []\nready\ngot\n`], stderr);
+  assert.equal((await world.exec(world.path("home/venvs/env/bin/tool"), [])).stdout.split(" ")[0], "changed");
+  const server = (await Deno.readTextFile(world.path("tmp/server"))).trim();
+  const status = await Deno.readTextFile(`/proc/${server}/status`).catch(() => "State: gone");
+  assert.match(status, /State:\s+(Z|X|gone)/);
+}
+
 testUnless(
   reasonAgainstFuse(),
   "with squashfuse the pack is mounted for this program alone; a signal reaches it, and nothing is left",
   async () => {
     await using world = await makePacked();
-    const { program, libraries } = SQUASHFUSE!;
-    const wrapped = `LD_LIBRARY_PATH='${libraries}' exec '${program}' "$@"`;
-    await world.fakeProgram("squashfuse", `#!/bin/sh\necho $$ > '${world.path("tmp/server")}'\n${wrapped}\n`);
-    const script = "tool; trap 'echo got; exit 9' USR1; echo ready; for i in $(seq 200); do sleep 0.05; done";
-    await using job = world.start(["venv", "run", "env", "--", "bash", "-c", script]);
-    await job.seen("ready");
-    job.kill("SIGUSR1");
-    const { code, stdout, stderr } = await job.ended;
-    assert.deepEqual([code, stdout], [9, `packed ${world.home}/venvs/env []\nready\ngot\n`], stderr);
-    assert.equal((await world.exec(world.path("home/venvs/env/bin/tool"), [])).stdout.split(" ")[0], "changed");
-    const server = (await Deno.readTextFile(world.path("tmp/server"))).trim();
-    const status = await Deno.readTextFile(`/proc/${server}/status`).catch(() => "State: gone");
-    assert.match(status, /State:\s+(Z|X|gone)/);
+    await tryMounted(world, {});
+  },
+);
+
+testUnless(
+  reasonAgainstFuse() ?? reasonAgainstNamespaces() ??
+    (mayOpenFuse() ? undefined : "/dev/fuse cannot be opened to a user"),
+  "squashfuse mounts the pack for a user without root's rights, too",
+  async () => {
+    await using world = await makePacked("unprivileged");
+    await tryMounted(world, { fuse: "open" });
+    const run = await world.run(["venv", "run", "env", "--json", "--", "tool"], { fuse: "open" });
+    assert.deepEqual([run.code, run.json().way], [0, "mounted"], run.stderr);
   },
 );
 

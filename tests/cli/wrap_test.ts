@@ -1,4 +1,4 @@
-// `venv wrap` and `apptainer wrap`: programs that stage and run an image, kept up to date, and nobody else's files.
+// `venv wrap` and `apptainer wrap`: programs that stage and run an image, kept up to date without a change to other files.
 import assert from "node:assert/strict";
 import { makeContainerWorld, testWithApptainer } from "../support/containers.ts";
 import { testNeeding } from "../support/needs.ts";
@@ -28,7 +28,7 @@ Deno.test("a wrapper stages the image and runs the program in it, with every arg
 Deno.test("a signal to a wrapper reaches the program, and the wrapper ends with its exit code", async () => {
   await using images = await makeWrapped();
   const { world } = images;
-  const trap = "trap 'echo got; exit 9' USR1\necho ready\nfor i in $(seq 200); do sleep 0.05; done\n";
+  const trap = "trap 'echo got; exit 9' USR1\necho ready\nfor i in $(seq 1200); do sleep 0.05; done\n";
   await world.fakeProgram("apptainer", `#!/bin/sh\n${trap}`);
   await using job = world.startProgram(world.path("home/bin/env/tool"), []);
   await job.seen("ready");

@@ -52,7 +52,7 @@ for (const args of COMMANDS) {
     async () => {
       await using world = await makeWorld();
       // Where Deno keeps and runs compiled code without a message, unless that is switched off.
-      await world.writeTree("tmp", { "deno-compile-euler-files.cache": "planted by somebody else" });
+      await world.writeTree("tmp", { "deno-compile-euler-files.cache": "planted by another user" });
       await world.writeTree("home/cache", {
         "model/weights": "text",
         "model/link": { link: "weights" },

@@ -8,7 +8,7 @@ import { testNeeding } from "../support/needs.ts";
 import { shell, temporaryDirectory } from "../transfer/trees.ts";
 import { Judge } from "./judge.ts";
 
-const EVERY = 7;
+const EVERY = 13;
 
 const SOURCE =
   "mkdir -p home/hf/d/deep; cd home/hf; seq 300 >a; echo b >d/b; echo c >d/deep/c; ln d/b d/same; ln -s a link";

@@ -19,7 +19,7 @@ for (const [name, filter] of Object.entries(COMMANDS)) {
     async () => {
       const wrong: string[] = [];
       let runs = 0;
-      await tryAllCommands({ filter, acts: ["kill", "torn"], watch: "changes", share: 1 / 28 }, (report) => {
+      await tryAllCommands({ filter, acts: ["kill", "torn"], watch: "changes", share: 1 / 50 }, (report) => {
         wrong.push(...report.wrong);
         runs += report.runs;
       });

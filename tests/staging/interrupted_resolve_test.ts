@@ -1,4 +1,4 @@
-// A `resolve` that is killed after it has recorded the choice: status still tells the conflict, and the same command, or the
+// A `resolve` that is killed after it has recorded the choice: status still names the conflict, and the same command, or the
 // one for the other side, settles it.
 import assert from "node:assert/strict";
 import { faultyCalls } from "../support/faulty_calls.ts";

@@ -18,7 +18,7 @@ interface StartRequest {
   readonly options: RunOptions;
 }
 
-const TIMEOUT_SECONDS = 60;
+const TIMEOUT_SECONDS = 120;
 
 /** Starts a program with exactly this environment. */
 export function startProcess({ argv, env, cwd, options }: StartRequest): TestProcess {

@@ -1,4 +1,6 @@
 // A Docker registry on loopback with one image, for builds that start from an image reference.
+import { freePorts } from "./ports.ts";
+import { waitUntil } from "./wait.ts";
 
 /** A running registry. */
 export interface Registry extends AsyncDisposable {
@@ -9,7 +11,7 @@ export interface Registry extends AsyncDisposable {
 /** Starts Debian's docker-registry and fills it with an OCI layout's image `base` under `name`. */
 export async function serveImage(ociLayout: string, name: string): Promise<Registry> {
   const directory = await Deno.makeTempDir({ prefix: "euler-files-registry-" });
-  const port = freePort();
+  const [port = 0] = freePorts(1);
   const address = `127.0.0.1:${port}`;
   await Deno.writeTextFile(
     `${directory}/config.yml`,
@@ -38,19 +40,14 @@ export async function serveImage(ociLayout: string, name: string): Promise<Regis
   return { address, [Symbol.asyncDispose]: stop };
 }
 
-function freePort(): number {
-  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  return listener.addr.port;
-}
-
 async function untilAnswering(port: number): Promise<void> {
-  for (let attempt = 0; attempt < 100; attempt++) {
-    try {
-      (await Deno.connect({ hostname: "127.0.0.1", port })).close();
-      return;
-    } catch {
-      await new Promise((resolve) => setTimeout(resolve, 100));
-    }
-  }
-  throw new Error("the registry doesn't answer");
+  await waitUntil(
+    "the registry answers",
+    () =>
+      Deno.connect({ hostname: "127.0.0.1", port }).then((connection) => connection.close()).then(
+        () => true,
+        () => false,
+      ),
+    { pollMilliseconds: 100 },
+  );
 }

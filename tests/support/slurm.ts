@@ -2,6 +2,7 @@
 // slurmd in a mount namespace, so that each has a disk of its own at the same path, as on a cluster: TMPDIR is a
 // directory on it that the prolog makes and the epilog removes. It needs root and Debian's packages slurm-wlm and
 // munge.
+import { freePorts } from "./ports.ts";
 import { isRunning, waitUntil } from "./wait.ts";
 import type { UserIds, World } from "./world.ts";
 
@@ -195,13 +196,6 @@ async function stop(pid: number, signal: Deno.Signal): Promise<void> {
   if (!await isRunning(pid)) return;
   Deno.kill(pid, signal);
   await waitUntil(`process ${pid} has ended`, async () => !await isRunning(pid));
-}
-
-function freePorts(count: number): number[] {
-  const listeners = Array.from({ length: count }, () => Deno.listen({ hostname: "127.0.0.1", port: 0 }));
-  const ports = listeners.map(({ addr }) => (addr as Deno.NetAddr).port);
-  for (const listener of listeners) listener.close();
-  return ports;
 }
 
 function configuration(

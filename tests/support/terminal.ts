@@ -21,7 +21,7 @@ export interface TerminalOptions {
   readonly env?: Readonly<Record<string, string | null>>;
 }
 
-const PATIENCE_SECONDS = 20;
+const PATIENCE_SECONDS = 60;
 
 /** Opens a terminal that runs a script for `sh`, and stays open after its end with `ended with CODE` as the last line. */
 export async function openTerminal(world: World, script: string, options: TerminalOptions = {}): Promise<Terminal> {

@@ -1,11 +1,11 @@
 // Waits for what other processes do. Every wait has a deadline, because a test that hangs does not say what is wrong.
 
 /** Generous, because only a failing test waits for all of it, and machines that run tests are often busy. */
-const DEADLINE_SECONDS = 60;
+const DEADLINE_SECONDS = 120;
 
 const POLL_MILLISECONDS = 10;
 
-/** Waits until the condition holds; throws an Error that names `what` where it does not within a minute, or so many seconds. */
+/** Waits until the condition holds; throws an Error that names `what` where it does not within two minutes, or so many seconds. */
 export async function waitUntil(
   what: string,
   condition: () => Promise<boolean>,

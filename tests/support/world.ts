@@ -34,8 +34,10 @@ export interface RunOptions {
   /** Written to its standard input, which is empty otherwise. */
   readonly stdin?: string;
   readonly cwd?: string;
-  /** SIGKILL after this long, so that a hanging program fails its test; 60 s if not given. */
+  /** SIGKILL after this long, so that a hanging program fails its test; 120 s if not given. */
   readonly timeoutSeconds?: number;
+  /** `open`: it sees a /dev/fuse that every user may open, as on nodes of clusters; only for {@linkcode mayOpenFuse}. */
+  readonly fuse?: "open";
 }
 
 /** How the program ended. */
@@ -49,6 +51,25 @@ export interface RunResult {
   /** What it wrote to stdout, as JSON; throws, with both streams in the message, if that is not one JSON document. */
   // deno-lint-ignore no-explicit-any
   json(): any;
+}
+
+/** Runs words in a mount namespace of their own, over whose /dev/fuse one for every user lies. */
+const WITH_OPEN_FUSE = [
+  "unshare",
+  "--mount",
+  "sh",
+  "-c",
+  "mount -t tmpfs none /mnt && mknod -m 666 /mnt/fuse c 10 229 && mount --bind /mnt/fuse /dev/fuse && umount -l /mnt && " +
+  'exec "$@"',
+  "sh",
+];
+
+/** Whether root may make such a namespace here, and a user opens the device in it. */
+export function mayOpenFuse(): boolean {
+  if (Deno.uid() !== 0) return false;
+  const user = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "--"];
+  const [program, ...args] = [...WITH_OPEN_FUSE, ...user, "sh", "-c", "exec 3<>/dev/fuse"];
+  return new Deno.Command(program!, { args, stderr: "null" }).outputSync().success;
 }
 
 const SYSTEM_PATH = "/usr/local/bin:/usr/bin:/bin";
@@ -163,7 +184,8 @@ export class World implements AsyncDisposable {
     }
     const { user } = this;
     const prefix = user ? ["setpriv", `--reuid=${user.uid}`, `--regid=${user.gid}`, "--clear-groups", "--"] : [];
-    return startProcess({ argv: [...prefix, program, ...args], env, cwd: options.cwd ?? this.home, options });
+    const words = options.fuse === "open" ? WITH_OPEN_FUSE : [];
+    return startProcess({ argv: [...words, ...prefix, program, ...args], env, cwd: options.cwd ?? this.home, options });
   }
 
   /** Gives all files in this world to the user who runs the program; call it after making some by other means. */

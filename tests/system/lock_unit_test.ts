@@ -78,11 +78,11 @@ for (const [kind, { acquire, file }] of Object.entries(KINDS)) {
         const movedAt = ++moves < 5 ? performance.now() : -Infinity;
         return { movedAt, position: `${moves} files` };
       };
-      const waiting = acquire({ path, deadlineSeconds: 0.01, deadlineSetting: "lock_timeout_seconds", progress });
+      const waiting = acquire({ path, deadlineSeconds: 0.3, deadlineSetting: "lock_timeout_seconds", progress });
       await assert.rejects(waiting, (error: Error) => {
         assert.match(
           error.message,
-          /still held by process \d+ .*, for \d+s after 0.01 s without progress, at \d+ files/,
+          /still held by process \d+ .*, for \d+s after 0.3 s without progress, at \d+ files/,
         );
         return isLocked(error);
       });
@@ -240,6 +240,42 @@ for (const name of ["openat", "pwrite", "close"] as const) {
     });
   });
 }
+
+for (const name of ["pwrite", "close"] as const) {
+  Deno.test(`a lease whose ${name} fails after another process has taken it over is left to that process`, async () => {
+    await withPath(async (path) => {
+      const lease = `${path}.lease`;
+      using faulty = faultyCalls((call) => {
+        if (call.name !== name) return;
+        // While the call hung, another process took this one for dead.
+        Deno.renameSync(lease, `${path}.aside`);
+        Deno.writeTextFileSync(lease, JSON.stringify({ ...OTHER, id: "theirs" }));
+        return { errno: EDQUOT };
+      });
+      const lock = await acquireLock({ path, deadlineSeconds: 0 }, { ...testSystem(), calls: faulty.calls });
+      await lock[Symbol.asyncDispose]();
+      assert.match(await Deno.readTextFile(lease), /theirs/);
+    });
+  });
+}
+
+Deno.test("a lease that cannot be read at its end is left, since it may be that of another process", async () => {
+  await withPath(async (path) => {
+    const lock = await acquireLease({ path, deadlineSeconds: 0 }, testSystem());
+    const lease = `${path}.lease`;
+    await Deno.remove(lease);
+    await Deno.mkdir(lease);
+    await lock[Symbol.asyncDispose]();
+    assert.ok((await Deno.lstat(lease)).isDirectory);
+    await Deno.remove(lease);
+    // A link in its place is refused, not read.
+    await Deno.symlink("elsewhere", lease);
+    const other = await acquireLease({ path: `${path}2`, deadlineSeconds: 0 }, testSystem());
+    await Deno.rename(lease, `${path}2.lease`);
+    await other[Symbol.asyncDispose]();
+    assert.ok((await Deno.lstat(`${path}2.lease`)).isSymlink);
+  });
+});
 
 Deno.test("a lease that has two names for a moment is not refused", async () => {
   await withPath(async (path) => {

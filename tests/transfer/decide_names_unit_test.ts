@@ -1,7 +1,8 @@
 // A table of decisions for names that are missing on one side or have another type there.
 import { USUAL_TRAITS } from "../../src/transfer/traits.ts";
 import assert from "node:assert/strict";
-import { decideDirectory, type DecisionRules, type DirectoryPlan, planLinkGroups } from "../../src/transfer/decide.ts";
+import { decideDirectory, type DecisionRules, type DirectoryPlan } from "../../src/transfer/decide.ts";
+import { planLinkGroups } from "../../src/transfer/link_groups.ts";
 import type { Entry, EntryType } from "../../src/transfer/entry.ts";
 
 function entry(type: EntryType, mtimeSeconds = 100, changes: Partial<Entry> = {}): Entry {

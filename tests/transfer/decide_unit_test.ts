@@ -18,7 +18,7 @@ const NEWER = file(30, 300);
 type Case = readonly [policy: TransferPolicy, from: Entry, to: Entry, base: Entry | "none" | "no record", what: string];
 
 const CASES: readonly Case[] = [
-  ["stage", OLD, NEW, "no record", "kept: newer there, recorded 10"],
+  ["stage", OLD, NEW, "no record", "kept: changed on both sides, not recorded"],
   ["stage", NEW, OLD, "no record", "transferred, recorded 20"],
   ["stage", NEW, OLD, "none", "kept: changed on both sides, not recorded"],
   ["stage", OLD, NEW, OLD, "kept: changed there, recorded 10"],
@@ -26,7 +26,7 @@ const CASES: readonly Case[] = [
   ["push", NEW, OLD, OLD, "transferred, recorded 20"],
   ["push", NEW, NEWER, OLD, "kept: changed on both sides, recorded 10"],
   ["push", OLD, NEW, "no record", "kept: newer at the source, not recorded"],
-  ["push", NEW, OLD, "no record", "transferred, recorded 20"],
+  ["push", NEW, OLD, "no record", "kept: changed on both sides, not recorded"],
   ["push", NEW, OLD, "none", "kept: changed on both sides, not recorded"],
 ];
 

@@ -12,6 +12,7 @@ import {
 } from "../../src/transfer/intent_log.ts";
 import { transferTree } from "../../src/transfer/transfer.ts";
 import { testUnless } from "../support/needs.ts";
+import { waitUntil } from "../support/wait.ts";
 import { requestFor, shell, temporaryDirectory, testSystem, testTrees } from "./trees.ts";
 
 /** The source and scratch with the same files, the record of that, and a request in either direction. */
@@ -127,14 +128,14 @@ testTrees(
     await using temporary = await temporaryDirectory();
     const { stageIn } = await staged(temporary.path);
     await shell("head -c 4M /dev/urandom >large", `${temporary.path}/home`);
-    const request = { ...stageIn("rsync"), extraArgs: ["--bwlimit=2000"] };
-    const running = transferTree(request, testSystem());
-    const half = `find . -name '*large.*' -size +0 -printf '%h\\n'`;
-    for (let turn = 0; turn < 200 && await shell(half, temporary.path) === ""; turn++) {
-      await new Promise((resolve) => setTimeout(resolve, 20));
-    }
-    assert.match(await shell(half, temporary.path), /^\.\/scratch\.incoming\./);
-    assert.equal((await running).status, "complete");
+    const killing = new AbortController();
+    const request = { ...stageIn("rsync"), extraArgs: ["--bwlimit=200"] };
+    const running = transferTree(request, testSystem(killing.signal));
+    const half = () => shell(`find . -name '*large.*' -size +0 -printf '%h\\n'`, temporary.path);
+    await waitUntil("half a file is written", async () => await half() !== "");
+    assert.match(await half(), /^\.\/scratch\.incoming\./);
+    killing.abort(new Error("stopped"));
+    await assert.rejects(running, /stopped/);
   },
 );
 
@@ -148,13 +149,11 @@ testTrees(
       `${temporary.path}/scratch`,
     );
     const killing = new AbortController();
-    const request = { ...stageOut("rsync"), extraArgs: ["--bwlimit=2000"] };
+    const request = { ...stageOut("rsync"), extraArgs: ["--bwlimit=200"] };
     const running = transferTree(request, testSystem(killing.signal));
-    const half = `find . -name '*large.*' -size +0 -printf '%h\\n'`;
-    for (let turn = 0; turn < 200 && await shell(half, temporary.path) === ""; turn++) {
-      await new Promise((resolve) => setTimeout(resolve, 20));
-    }
-    assert.match(await shell(half, temporary.path), /^\.\/home\/\.euler-files-partial/);
+    const half = () => shell(`find . -name '*large.*' -size +0 -printf '%h\\n'`, temporary.path);
+    await waitUntil("half a file is written", async () => await half() !== "");
+    assert.match(await half(), /^\.\/home\/\.euler-files-partial/);
     // Keep a copy of the state that kill -9 would leave: the signal below allows euler-files to tidy up.
     await shell("cp -a .euler-files-partial ../left", `${temporary.path}/home`);
     killing.abort(new Error("stopped"));

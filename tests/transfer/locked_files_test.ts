@@ -34,8 +34,8 @@ for (const intent of ["push", "stage-update"] as const) {
       async () => {
         for (const { locked, lock, stays } of OPEN) {
           for (const change of ["replaced", "removed"] as const) {
-            await using place = await temporaryDirectory();
-            const [home, scratch] = [`${place.path}/home`, `${place.path}/scratch`];
+            await using directory = await temporaryDirectory();
+            const [home, scratch] = [`${directory.path}/home`, `${directory.path}/scratch`];
             await shell(`mkdir ${home}; cd ${home}; ${MAKE}`);
             const { manifest } = await transferTree(requestFor(home, scratch), testSystem());
             await shell(`cp -p ${home}/lmdb/lock.mdb ${scratch}/lmdb/`);

@@ -19,9 +19,12 @@ const NEW_HUB = { old: "echo other >other", changes: `${HUB.old}; ${HUB.changes}
 
 /** Later than everything that was written before the transfer, and earlier than what is written while it runs. */
 async function startSeconds(): Promise<number> {
-  // The kernel gives files the time of its last tick, 10 ms ago at most.
+  // The kernel gives files the time of its last tick, which two of them that are written at once may share.
   await new Promise((resolve) => setTimeout(resolve, 20));
-  return Date.now() / 1000 - 0.01;
+  const file = await Deno.makeTempFile();
+  const { mtime } = await Deno.stat(file);
+  await Deno.remove(file);
+  return mtime!.getTime() / 1000;
 }
 
 /**

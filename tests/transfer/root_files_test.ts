@@ -23,7 +23,7 @@ testNeeding(
         record: undefined,
         intent: "stage-update",
       }, testSystem(Deno.env.toObject()));
-      assert.deepEqual(outcome.kept, [{ path: "kept", reason: "newer there" }]);
+      assert.deepEqual(outcome.kept, [{ path: "kept", reason: "changed on both sides" }]);
       assert.deepEqual(await readTree(`${root}/to`), {
         kept: "changed on scratch",
         new: "new",

@@ -1,6 +1,6 @@
 // Which files count as written after a walk began, on file systems with and without fractions of seconds.
 import assert from "node:assert/strict";
-import { isNewerThanWalk } from "../../src/transfer/written_meanwhile.ts";
+import { isNewerThanWalk, walkTimes } from "../../src/transfer/written_meanwhile.ts";
 
 const START_SECONDS = 100.2;
 
@@ -26,3 +26,13 @@ for (const [mtime, changedSeconds, isNewer] of CASES) {
     assert.equal(isNewerThanWalk({ mtimeSeconds, mtimeNanoseconds, changedSeconds }, times), isNewer);
   });
 }
+
+Deno.test("a node whose clock is an hour behind still lets references wait that are newer than the walk", () => {
+  const start = 1_700_000_000;
+  const times = walkTimes(start, () => (start - 3600) * 1000);
+  const at = (mtimeSeconds: number) => ({ mtimeSeconds, mtimeNanoseconds: 5, changedSeconds: undefined });
+  assert.ok(isNewerThanWalk(at(start + 10), times));
+  assert.ok(!isNewerThanWalk(at(start - 10), times));
+  // A wrong clock would keep a reference back for ever.
+  assert.ok(!isNewerThanWalk(at(start + 3600), times));
+});

@@ -1,8 +1,6 @@
 // The job that compares contents of files of both sides, part by part.
 import type { Bytes } from "../../posix/calls.ts";
 import { succeeded, SystemCallError } from "../../posix/errno.ts";
-import { O_CLOEXEC, O_NOFOLLOW, O_NONBLOCK, O_RDONLY } from "../../posix/libc.ts";
-import { cString, splitLast } from "../../posix/file_names.ts";
 import type { Tree } from "../../posix/tree.ts";
 import type { Work } from "../../posix/work.ts";
 import type { JobContext } from "./job.ts";
@@ -48,8 +46,8 @@ function* isSamePart(
   const newBuffer = () => BUFFERS.pop() ?? new Uint8Array(PIECE_BYTES[calls.form]);
   const [one, other] = [newBuffer(), newBuffer()];
   try {
-    files.push(yield* openFile(from, path, isFollowed ? 0 : O_NOFOLLOW));
-    files.push(yield* openFile(to, path, O_NOFOLLOW));
+    files.push(yield* from.openFile(path, isFollowed ? "followed" : "refused"));
+    files.push(yield* to.openFile(path));
     const [source, target] = files as [number, number];
     for (let offset = start; offset < end;) {
       context.checkStopped();
@@ -61,7 +59,7 @@ function* isSamePart(
       const length = succeeded(lengths[0], "read", from.pathOf(path));
       const both = Math.min(length, succeeded(lengths[1], "read", to.pathOf(path)));
       if (both === 0) return false;
-      if (!isSame(one, other, both)) return false;
+      if (!hasSameBytes(one, other, both)) return false;
       offset += both;
     }
     return true;
@@ -71,18 +69,7 @@ function* isSamePart(
   }
 }
 
-function* openFile(tree: Tree, path: string, flags: number): Work<number> {
-  const [directory, name] = splitLast(path);
-  const handle = yield* tree.open(directory);
-  try {
-    const file = yield tree.calls.openat(handle, cString(name), O_RDONLY | O_NONBLOCK | O_CLOEXEC | flags, 0);
-    return succeeded(file, "open", tree.pathOf(directory, name));
-  } finally {
-    tree.release(directory);
-  }
-}
-
-function isSame(one: Bytes, other: Bytes, length: number): boolean {
+function hasSameBytes(one: Bytes, other: Bytes, length: number): boolean {
   const words = length >> 3;
   const [a, b] = [new BigUint64Array(one.buffer, 0, words), new BigUint64Array(other.buffer, 0, words)];
   for (let index = 0; index < words; index++) if (a[index] !== b[index]) return false;

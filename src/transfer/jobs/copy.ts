@@ -3,13 +3,13 @@
 // still the same. publish.ts gives files their names in directories that others use.
 import { CliError } from "../../errors/errors.ts";
 import type { Calls } from "../../posix/calls.ts";
-import { ENOENT, isFullDiskErrno, isPermissionErrno, succeeded, SystemCallError } from "../../posix/errno.ts";
+import { ENOENT, isFullDiskErrno, succeeded, SystemCallError } from "../../posix/errno.ts";
 import { splitLast } from "../../posix/file_names.ts";
 import { cString, type Tree } from "../../posix/tree.ts";
 import type { Work } from "../../posix/work.ts";
 import { DatabaseFound } from "../database_files.ts";
 import { fieldsOf, labelOf } from "../entry_text.ts";
-import type { MissingCause } from "../missing.ts";
+import { causeOf, Changed, type MissingCause } from "../missing.ts";
 import { entryAt } from "../publish.ts";
 import { reasonOf } from "../refusals.ts";
 import { isSparse } from "../entry.ts";
@@ -19,7 +19,7 @@ import type { CopySettings } from "./copy_settings.ts";
 import type { JobContext } from "./job.ts";
 import { linkFile } from "./link_file.ts";
 import { hasVanished } from "./list.ts";
-import { type Attempt, Changed, EntryWriter, type Member, type TemporaryFile } from "./write_entry.ts";
+import { type Attempt, EntryWriter, type Member, type TemporaryFile } from "./write_entry.ts";
 
 /** What to copy. Items of one link group are names of one file and arrive as one; items of one directory go into one. */
 export interface CopyRequest {
@@ -243,21 +243,35 @@ class Copying {
     const from = yield* this.#from.open(directory);
     try {
       const temporaryFile = yield* this.#openTemporary(member, attempt);
-      try {
-        const isLinked = linkTo === undefined
-          ? yield* this.#linkSource(member, from, temporaryFile)
-          : yield* this.#writer.link(temporaryFile, linkTo);
-        const written = isLinked ? "written" : yield* this.#writer.write(member, from, temporaryFile, attempt);
-        return written === "written" ? undefined : { kind: written };
-      } catch (error) {
-        // The name is private: this attempt made the file.
-        yield this.#calls.unlinkat(temporaryFile.handle, temporaryFile.name, 0);
-        throw error;
-      } finally {
-        temporaryFile.tree.release(temporaryFile.directory);
-      }
+      return yield* this.#orRemove(temporaryFile, this.#copyTo(temporaryFile, member, from, attempt, linkTo));
     } finally {
       this.#from.release(directory);
+    }
+  }
+
+  *#copyTo(
+    temporaryFile: TemporaryFile,
+    member: Member,
+    from: number,
+    attempt: Attempt,
+    linkTo: Member | undefined,
+  ): Work<CopyResult | undefined> {
+    const isLinked = linkTo === undefined
+      ? yield* this.#linkSource(member, from, temporaryFile)
+      : yield* this.#writer.link(temporaryFile, linkTo);
+    const written = isLinked ? "written" : yield* this.#writer.write(member, from, temporaryFile, attempt);
+    return written === "written" ? undefined : { kind: written };
+  }
+
+  /** Does work on an opened temporary file. If it fails, the file is removed: its name is private, so this attempt made it. */
+  *#orRemove<Result>({ tree, directory, handle, name }: TemporaryFile, work: Work<Result>): Work<Result> {
+    try {
+      return yield* work;
+    } catch (error) {
+      yield this.#calls.unlinkat(handle, name, 0);
+      throw error;
+    } finally {
+      tree.release(directory);
     }
   }
 
@@ -274,21 +288,21 @@ class Copying {
 
   /** The same for a link, or for a file whose content was read already: the source is not asked. */
   *#copyPacked(member: Member, attempt: Attempt, linkTo?: Member): Work<CopyResult | undefined> {
-    const { entry, index } = member;
     const temporaryFile = yield* this.#openTemporary(member, attempt);
-    try {
-      const isLinked = linkTo !== undefined && (yield* this.#writer.link(temporaryFile, linkTo));
-      if (isLinked) return undefined;
-      const content = contentIn(this.request.packed!, index, entry);
-      const written = yield* this.#writer.writeContent(member, temporaryFile, content, attempt);
-      return written === "written" ? undefined : { kind: written };
-    } catch (error) {
-      // The name is private: this attempt made the file.
-      yield this.#calls.unlinkat(temporaryFile.handle, temporaryFile.name, 0);
-      throw error;
-    } finally {
-      temporaryFile.tree.release(temporaryFile.directory);
-    }
+    return yield* this.#orRemove(temporaryFile, this.#writePacked(temporaryFile, member, attempt, linkTo));
+  }
+
+  *#writePacked(
+    temporaryFile: TemporaryFile,
+    member: Member,
+    attempt: Attempt,
+    linkTo: Member | undefined,
+  ): Work<CopyResult | undefined> {
+    const { entry, index } = member;
+    if (linkTo !== undefined && (yield* this.#writer.link(temporaryFile, linkTo))) return undefined;
+    const content = contentIn(this.request.packed!, index, entry);
+    const written = yield* this.#writer.writeContent(member, temporaryFile, content, attempt);
+    return written === "written" ? undefined : { kind: written };
   }
 
   /** Opens the directory where an item is written. In a private tree, an old entry under its name is removed first. */
@@ -314,14 +328,6 @@ function contentIn(
 
 function hasArrived(result: CopyResult | undefined): boolean {
   return result === undefined || result.kind === "arrived" || result.kind === "resumed";
-}
-
-/** The cause of an error; on the receiving side the same error number has another meaning. */
-function causeOf(error: Error, from: string): MissingCause {
-  if (error instanceof Changed) return "changing";
-  if (!(error instanceof SystemCallError)) return "failed";
-  const isOfSource = error.path === from || error.path.startsWith(`${from}/`);
-  return isOfSource && isPermissionErrno(error.errno) ? "refused" : "failed";
 }
 
 function groupItems(items: readonly CopyItem[]): Member[][] {

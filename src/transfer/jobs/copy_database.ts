@@ -5,7 +5,7 @@
 // before the files are published, so that a change by another program is kept. Replaced files are kept until their locks show
 // that no program opened them in the last moment (replaced_database.ts).
 import { CliError, messageOf } from "../../errors/errors.ts";
-import { isFullDiskErrno, isPermissionErrno, SystemCallError } from "../../posix/errno.ts";
+import { isFullDiskErrno, SystemCallError } from "../../posix/errno.ts";
 import { cString, type Tree } from "../../posix/tree.ts";
 import { run, type Work } from "../../posix/work.ts";
 import { Pool } from "../../system/pool.ts";
@@ -21,12 +21,12 @@ import {
 import { useOfDatabase } from "../database_locks.ts";
 import { type Entry, sameContent } from "../entry.ts";
 import { entriesIn, fieldsOf } from "../entry_text.ts";
-import type { MissingCause } from "../missing.ts";
+import { causeOf, Changed, type MissingCause } from "../missing.ts";
 import { entryAt, isStill, publish } from "../publish.ts";
 import { ReplacedDatabase } from "../replaced_database.ts";
 import type { CopySettings } from "./copy_settings.ts";
 import type { JobContext } from "./job.ts";
-import { Changed, EntryWriter, type Member, type TemporaryFile } from "./write_entry.ts";
+import { EntryWriter, type Member, type TemporaryFile } from "./write_entry.ts";
 
 /** A database to copy. */
 export interface DatabaseItem {
@@ -169,18 +169,13 @@ class DatabaseCopy {
   }
 
   #failure(error: Error): DatabaseResult {
+    // A database of which only a part was published has failed, whatever its source did.
+    const cause = error instanceof Changed ? "failed" : causeOf(error, this.request.settings.from);
     const removed = this.#removed.filter((name) => !this.#arrived.some((entry) => entry.name === name));
     return {
-      ...{ kind: "failed", reason: messageOf(error), cause: this.#causeOf(error) },
+      ...{ kind: "failed", reason: messageOf(error), cause },
       ...{ receiver: this.#isTorn ? "torn" : "known", arrived: this.#arrived.map(fieldsOf).join(""), removed },
     };
-  }
-
-  /** Only the source can refuse to let a file be read; all other errors are failures. */
-  #causeOf(error: Error): MissingCause {
-    const isRefused = error instanceof SystemCallError && isPermissionErrno(error.errno) &&
-      error.path.startsWith(`${this.request.settings.from}/`);
-    return isRefused ? "refused" : "failed";
   }
 
   /** The files of the receiving side; if that is live, also whether a program uses them. */

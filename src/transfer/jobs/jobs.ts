@@ -5,6 +5,7 @@ import { runCompare } from "./compare.ts";
 import { runCopy } from "./copy.ts";
 import { runCopyDatabases } from "./copy_database.ts";
 import { runFinish, runMake, runModes } from "./directories.ts";
+import { runHashContents } from "./hash_contents.ts";
 import { runList, runLook } from "./list.ts";
 import { runMeasureTraits } from "./measure_traits.ts";
 import { runAskDirectories, runPackFiles } from "./pack_files.ts";
@@ -19,6 +20,7 @@ export const JOBS = {
   look: runLook,
   measureTraits: runMeasureTraits,
   compare: runCompare,
+  hashContents: runHashContents,
   copy: runCopy,
   copyDatabases: runCopyDatabases,
   removeDatabases: runRemoveDatabases,

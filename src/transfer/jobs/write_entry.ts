@@ -26,7 +26,7 @@ import { cString, EMPTY_NAME, type Tree } from "../../posix/tree.ts";
 import type { Work } from "../../posix/work.ts";
 import { type Entry, isSparse } from "../entry.ts";
 import { beginsAsDatabase, DatabaseFound, isPlainFile, mayBeDatabase } from "../database_files.ts";
-import { CHANGING_REASON } from "../missing.ts";
+import { Changed, CHANGING_REASON } from "../missing.ts";
 import type { CopySettings } from "./copy_settings.ts";
 import type { JobContext } from "./job.ts";
 
@@ -56,9 +56,6 @@ export interface TemporaryFile {
   readonly handle: number;
   readonly name: Bytes;
 }
-
-/** The source changed between the plan and the copy, or while it was read. */
-export class Changed extends Error {}
 
 /** The largest piece that is read and written at once. */
 const BUFFER_BYTES = { plain: 1024 * 1024, waiting: 128 * 1024 };

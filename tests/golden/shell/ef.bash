@@ -30,3 +30,11 @@ __euler_files_load() {
   if declare -F __euler_files_complete >/dev/null; then return 124; fi
 }
 complete -F __euler_files_load euler-files ef 2>/dev/null || :'
+[ -z "${ZSH_VERSION-}" ] || eval '
+if (( ${+functions[compdef]} )); then
+  __euler_files_load() {
+    eval "$(__euler_files_ef completion zsh 2>/dev/null)"
+    if (( ${+functions[__euler_files_complete]} )); then __euler_files_complete "$@"; fi
+  }
+  compdef __euler_files_load euler-files ef
+fi'

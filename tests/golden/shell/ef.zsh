@@ -23,6 +23,13 @@ __euler_files_ef() {
   return "$__ef_status"
 }
 eval 'ef() { __euler_files_ef "$@"; }'
+[ -z "${BASH_VERSION-}" ] || eval '
+__euler_files_load() {
+  complete -r euler-files ef 2>/dev/null
+  eval "$(__euler_files_ef completion bash 2>/dev/null)"
+  if declare -F __euler_files_complete >/dev/null; then return 124; fi
+}
+complete -F __euler_files_load euler-files ef 2>/dev/null || :'
 [ -z "${ZSH_VERSION-}" ] || eval '
 if (( ${+functions[compdef]} )); then
   __euler_files_load() {

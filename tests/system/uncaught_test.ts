@@ -3,18 +3,11 @@ import assert from "node:assert/strict";
 import { bundle, PERMISSIONS, PROJECT_DIRECTORY } from "../../scripts/bundle.ts";
 import { testNeeding } from "../support/needs.ts";
 import { waitUntil } from "../support/wait.ts";
-import { makeWorld, type World } from "../support/world.ts";
+import { makeWorld, type RunResult, type World } from "../support/world.ts";
 
-const HANDLED = [
-  "rejection",
-  "rejection at the end",
-  "rejection and no end",
-  "timer",
-  "thrown text",
-  "no end",
-  "thrown",
-];
-const DEADLY = ["memory", "SIGKILL"];
+/** These take place beside the real work, which one process at a time does. */
+const WITH_WORK = ["rejection", "rejection at the end", "answer that is no JSON"];
+const WITHOUT_WORK = ["rejection and no end", "timer", "thrown text", "no end", "thrown"];
 
 const PARTS = {
   "failing.js": `${PROJECT_DIRECTORY}/tests/support/failing_program.ts`,
@@ -58,40 +51,51 @@ const WAYS = [
   { shell: "tcsh", flags: ["-f", "-e"], sync: 'eval "`euler-files sync --shell tcsh`"' },
 ] as const;
 
-for (const { shell, flags, sync } of WAYS) {
+const BEFORE_THE_END = ["rejection at the end", "SIGKILL"];
+const MEANWHILE = ["timer", "memory"];
+
+for (const [index, { shell, flags, sync }] of WAYS.entries()) {
+  // bash with all failures, each other way with half of them.
+  const failures = index === 0 ? [...BEFORE_THE_END, ...MEANWHILE] : index % 2 === 0 ? BEFORE_THE_END : MEANWHILE;
   testNeeding([shell], `${shell}: a job stops at ${sync}, however that fails`, async () => {
     await using world = await makeFailingWorld();
     await Deno.writeTextFile(world.path("job"), `${sync}\necho went on\n`);
-    for (const failure of ["rejection at the end", "timer", ...DEADLY]) {
+    await Promise.all(failures.map(async (failure) => {
       const env = { EULER_FILES_TEST_FAILURE: failure };
       const { code, stdout, stderr } = await world.exec(shell, [...flags, world.path("job")], { env });
       assert.notEqual(code, 0, failure);
       assert.equal(stdout, "", failure);
-      if (DEADLY.includes(failure)) continue;
-      assert.match(stderr, /error: .*the tree is too large/, failure);
-    }
+      if (failure !== "memory" && failure !== "SIGKILL") {
+        assert.match(stderr, /error: .*the tree is too large/, failure);
+      }
+    }));
   });
+}
+
+/** Runs `euler-files` with each failure that has a message. */
+async function failEachWay(world: World, args: readonly string[], judge: (failure: string, run: RunResult) => void) {
+  const fail = async (failure: string) =>
+    judge(failure, await world.exec("euler-files", args, { env: { EULER_FILES_TEST_FAILURE: failure } }));
+  // A program that would never end is waited for; all of them at once.
+  await Promise.all(WITHOUT_WORK.map(fail));
+  for (const failure of WITH_WORK) await fail(failure);
 }
 
 Deno.test("an error that no code awaits ends with exit code 1, a failing statement and a message", async () => {
   await using world = await makeFailingWorld();
-  for (const failure of [...HANDLED, "answer that is no JSON"]) {
-    const env = { EULER_FILES_TEST_FAILURE: failure };
-    const { code, stdout, stderr } = await world.exec("euler-files", ["sync"], { env });
+  await failEachWay(world, ["sync"], (failure, { code, stdout, stderr }) => {
     assert.deepEqual([code, stdout.slice(-"\nfalse;\n".length)], [1, "\nfalse;\n"], `${failure}: ${stdout}`);
     assert.match(stderr, /error: Cannot go on after an internal error: .*\nThis is a bug in euler-files/, failure);
     assert.doesNotMatch(stdout, /export/);
-  }
+  });
 });
 
 Deno.test("with --json stdout is one document that says ok: false", async () => {
   await using world = await makeFailingWorld();
-  for (const failure of [...HANDLED, "answer that is no JSON"]) {
-    const env = { EULER_FILES_TEST_FAILURE: failure };
-    const result = await world.exec("euler-files", ["sync", "--json"], { env });
+  await failEachWay(world, ["sync", "--json"], (failure, result) => {
     const { ok, command, error } = result.json();
     assert.deepEqual([result.code, ok, command, error.kind], [1, false, "sync", "bug"], failure);
-  }
+  });
 });
 
 Deno.test("an error of the kernel is not called a bug, even if no code awaits it", async () => {
@@ -102,21 +106,21 @@ Deno.test("an error of the kernel is not called a bug, even if no code awaits it
   assert.match(stderr, /error: Cannot complete `euler-files sync`: Disk quota exceeded\nhint: your quota is used up/);
 });
 
-/** A server that dies between two calls: the next one is made in the main thread. Its deadline is a second. */
+/** A server that dies between two calls: the next one is made in the main thread. Its deadline is two seconds. */
 async function makeStuckWorld(): Promise<{ readonly world: World; readonly env: Record<string, string> }> {
   const world = await makeFailingWorld();
   const fifo = world.path("home/fifo");
   assert.equal((await world.exec("mkfifo", [fifo])).code, 0);
   return {
     world,
-    env: { EULER_FILES_TEST_FAILURE: "main thread", EULER_FILES_TEST_FIFO: fifo, EULER_FILES_ANSWER_SECONDS: "1" },
+    env: { EULER_FILES_TEST_FAILURE: "main thread", EULER_FILES_TEST_FIFO: fifo, EULER_FILES_ANSWER_SECONDS: "2" },
   };
 }
 
 Deno.test("a main thread that waits for a dead server ends after the deadline, and the shell is told", async () => {
   const { world, env } = await makeStuckWorld();
   await using _world = world;
-  const message = `"${env.EULER_FILES_TEST_FIFO}" has not answered for 1 s`;
+  const message = `"${env.EULER_FILES_TEST_FIFO}" has not answered for 2 s`;
   const [text, evaluated, json] = await Promise.all([
     world.exec("euler-files", ["sync"], { env }),
     world.exec("bash", ["-ec", 'eval "$(euler-files sync)"; echo went on'], { env }),
