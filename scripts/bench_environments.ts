@@ -69,6 +69,7 @@ async function makeEnvironment(): Promise<string> {
   const config = {
     version: 1,
     scratch_base: "$SCRATCH",
+    cache_root: ".",
     vars: { BENCH_ENVIRONMENT: { source: env } },
     apptainer: {
       ...{ venv_base: `${home}/venvs`, sif_store: `${home}/sif`, scratch_sif_dir: `${scratch}/sif` },
@@ -104,7 +105,7 @@ async function measureImports(): Promise<void> {
   const mount = { from: `${scratch}/sif/env.sqsh`, squashfuse: squashfuse!.program, path: `${node}/mounted` };
   const ways = {
     "slow home": importFrom(env),
-    "scratch": importFrom(`${scratch}/copied`),
+    "scratch": importFrom(`${scratch}/BENCH_ENVIRONMENT`),
     "pack on scratch, mounted": [...privateMountWords(mount, Deno.uid()!, Deno.gid()!), ...importFrom(mount.path)],
     "disk of the node": importFrom(`${node}/env`),
   };

@@ -43,7 +43,7 @@ export async function checkBasePython(
   const script = `${pythonSearch(venv.pythonSeries)}\necho "found=$python"`;
   const answer = await runShellIn(apptainer, { image: base.from, script, temporary }, system);
   if ("failure" in answer) {
-    throw buildFailure(`Cannot start the base image "${base.from}"`, answer.failure);
+    throw buildFailure(`Cannot start the base image "${base.from}"`, venv.name, answer.failure);
   }
   if (/^found=\//m.test(answer.stdout)) return;
   throw wrongPython(base.written, `no Python ${venv.pythonSeries}`, venv);

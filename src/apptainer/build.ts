@@ -250,7 +250,7 @@ async function executePlan(
   };
   const outcome = await runBuild(apptainer, steps.args, temporary, { terminal: false, hear }, system);
   if (outcome.code !== 0) {
-    throw buildFailure(`${apptainer.name} build failed with exit code ${outcome.code}`, outcome.lastLines);
+    throw buildFailure(`${apptainer.name} build failed with exit code ${outcome.code}`, paths.name, outcome.lastLines);
   }
   if (!await isImageFile(paths.building)) {
     throw new CliError("tool", `${apptainer.name} build ended well but made no image`, { lines: outcome.lastLines });

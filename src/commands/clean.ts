@@ -201,7 +201,8 @@ function renderClean({ results, freed_bytes, dry_run, failures }: CleanAnswer, s
   const advice = kept.length === 0
     ? ""
     : `${styles.stderr.bold(styles.stderr.cyan("hint:"))} ${isPushable ? "push first (`euler-files push`), or " : ""}` +
-      `look what is in ${listSome(kept.map(({ name }) => name))}, and remove it with --force\n`;
+      `look what is in ${listSome(kept.map(({ path }) => splitAbsolute(path)[1]))}; ` +
+      `\`euler-files clean ${[...new Set(kept.map(({ name }) => name))].join(" ")} --force\` removes it\n`;
   const stderr = advice + failuresText(failures, styles.stderr);
   return dry_run ? { stdout: table + sum, stderr } : { stderr: table + sum + stderr };
 }

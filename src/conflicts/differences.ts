@@ -97,7 +97,9 @@ function collect(
   for (const { path, reason } of pushed.kept) {
     if (reason !== "deleted there") found.set(path, { side: "both", change: "conflict", reason });
   }
-  for (const path of staged?.deletions ?? []) add(found, path, { side: "source", change: "removed" });
+  for (const name of staged?.deletions ?? []) {
+    add(found, name.replace(/\/$/, ""), { side: "source", change: "removed" });
+  }
   for (const path of staged?.transfers ?? []) {
     if (found.get(path)?.side === "scratch") found.set(path, { side: "both", change: "conflict" });
     else add(found, path, { side: "source", change: "changed" });

@@ -1,14 +1,19 @@
 // Which files are copied or deleted, by name: a line each for people, all of them in a JSON answer.
 import * as v from "valibot";
 import type { Report } from "../contract/events.ts";
-import { formatCount, NAMED_FILES, printable } from "../text/format.ts";
+import { formatCount, formatFiles, NAMED_FILES, printable } from "../text/format.ts";
 import { BYTES_OF_NAMES, pathList } from "../contract/named_files.ts";
 
 /** The fields of an answer; except in a dry run they are given only with `--verbose`. */
 export const MOVED_FILES_FIELDS = {
   transferred: v.optional(v.pipe(v.array(v.string()), v.description("Paths that are copied, if names were asked for"))),
   transferred_bytes: BYTES_OF_NAMES,
-  deleted: v.optional(v.pipe(v.array(v.string()), v.description("Paths that are removed, if names were asked for"))),
+  deleted: v.optional(
+    v.pipe(
+      v.array(v.string()),
+      v.description("Paths that are removed, if names were asked for; that of a directory ends with a slash"),
+    ),
+  ),
   deleted_bytes: BYTES_OF_NAMES,
 };
 
@@ -19,6 +24,18 @@ export interface MovedFiles {
   /** Undefined if it is not known. */
   readonly transferred?: readonly string[] | undefined;
   readonly deleted?: readonly string[] | undefined;
+}
+
+/** The removed paths that are not directories. */
+export function filesIn(removed: readonly string[]): readonly string[] {
+  return removed.filter((path) => !path.endsWith("/"));
+}
+
+/** What is removed, for people: files, and directories only where there is nothing else. */
+export function countRemoved(removed: readonly string[]): string {
+  const files = filesIn(removed).length;
+  if (files > 0) return formatFiles(files);
+  return removed.length === 1 ? "1 directory" : `${formatCount(removed.length)} directories`;
 }
 
 /** Names the files, `+` for copied and `-` for removed: all of them, or ten and the number of the others. */

@@ -16,7 +16,7 @@ import {
   formatSize,
   reasonLines,
 } from "../text/format.ts";
-import { MOVED_FILES_FIELDS, movedFields, tellMoved } from "./moved_files.ts";
+import { countRemoved, filesIn, MOVED_FILES_FIELDS, movedFields, tellMoved } from "./moved_files.ts";
 import { isConflict } from "../staging/kept_warnings.ts";
 import { NO_SOURCE_YET } from "../records/freshness.ts";
 import { NO_OUTSIDE_LINKS } from "../records/marker.ts";
@@ -102,7 +102,7 @@ export function stagedResult(copy: Copy, result: StageResult, extent: Extent): S
       engine: outcome.engine,
       files_transferred: outcome.filesTransferred,
       bytes_transferred: outcome.bytesTransferred,
-      files_deleted: outcome.deleted.length,
+      files_deleted: filesIn(outcome.deleted).length,
       seconds: roundSeconds(outcome.seconds),
       missing: namedFiles(outcome.missing),
       outside_links: outsideLinks(result.outside),
@@ -154,7 +154,7 @@ export function plannedResult(copy: Copy, plan: StagePlan): SyncResult {
       status: "dry-run",
       reason: plan.reason,
       ...planned(plan.files, plan.bytes),
-      files_deleted: plan.deletions.length,
+      files_deleted: filesIn(plan.deletions).length,
       outside_links: outsideLinks(plan.outside),
       warnings: plan.warnings.map(({ text }) => text),
       missing: namedFiles(plan.unreadable),
@@ -242,7 +242,7 @@ export function tellStaged(
     }
     const { filesTransferred, bytesTransferred, filesTotal, seconds, engine, deleted } = result.outcome;
     const copied = filesTransferred === 0 ? [] : [`${formatFiles(filesTransferred)}, ${formatSize(bytesTransferred)}`];
-    const removed = deleted.length === 0 ? [] : [`${formatFiles(deleted.length)} removed`];
+    const removed = deleted.length === 0 ? [] : [`${countRemoved(deleted)} removed`];
     const conflicts = conflictsIn(result.outcome.kept);
     const nothing = filesTotal === 0 || conflicts !== "" ? "nothing to copy" : "up to date";
     const moved = [...copied, ...removed].join(", ") || nothing;
@@ -294,6 +294,6 @@ function describePlan(plan: StagePlan): string {
   if (plan.status === "no-source-yet") return `${NO_SOURCE_YET}: an empty directory would be exported`;
   if (plan.status !== "would-sync") return "cannot be staged";
   const copied = plan.files === 0 ? [] : [`${formatFiles(plan.files)}, ${formatSize(plan.bytes)} would be copied`];
-  const removed = plan.deletions.length === 0 ? [] : [`${formatFiles(plan.deletions.length)} would be removed`];
+  const removed = plan.deletions.length === 0 ? [] : [`${countRemoved(plan.deletions)} would be removed`];
   return `${[...copied, ...removed].join(", ") || "nothing would be copied"}: ${plan.reason}`;
 }

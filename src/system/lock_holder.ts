@@ -24,8 +24,8 @@ export interface LockRequest {
 export interface HolderProgress {
   /** When it last made progress, by `performance.now()`; undefined until it does. */
   readonly movedAt: number | undefined;
-  /** How far it is, for messages: `340 of 2,000 files`. */
-  readonly position: string;
+  /** How far it is, for messages: `340 of 2,000 files`; undefined if only that it moves is known. */
+  readonly position: string | undefined;
 }
 
 /** The holder of a lock, as it describes itself in the file. */
@@ -78,8 +78,9 @@ export function lockedError(
   holder: LockHolder | undefined,
   system: Pick<System, "now">,
 ): CliError {
-  const position = request.progress?.()?.position;
-  const still = position === undefined ? "" : ` without progress, at ${position}`;
+  const progress = request.progress?.();
+  const at = progress?.position === undefined ? "" : `, at ${progress.position}`;
+  const still = progress === undefined ? "" : ` without progress${at}`;
   return new CliError(
     "locked",
     `Cannot lock "${request.path}": still held ${

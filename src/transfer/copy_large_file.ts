@@ -46,11 +46,11 @@ export interface CopiedFile {
 }
 
 /** Another program created or wrote the file `to` during the copy; its file stays. */
-class Overtaken extends Error {
-  override readonly name = "Overtaken";
+class ChangedThere extends Error {
+  override readonly name = "ChangedThere";
 }
 
-/** Copies a file. Throws SystemCallErrors, {@linkcode SourceChanged}, {@linkcode Overtaken}, the signal's reason. */
+/** Copies a file. Throws SystemCallErrors, {@linkcode SourceChanged}, {@linkcode ChangedThere}, the signal's reason. */
 export async function copyLargeFile(
   request: CopyLargeFileRequest,
   system: Pick<System, "signal" | "calls">,
@@ -145,7 +145,9 @@ function* publishCopy(
       ...{ temporaryDirectory, temporaryName: cString(temporary), tree, directory: "", name, entry, replaces },
       policy: "stage",
     });
-    if (outcome === "overtaken") throw new Overtaken(`another program wrote '${tree.pathOf("", name)}' meanwhile`);
+    if (outcome === "changed there") {
+      throw new ChangedThere(`another program wrote '${tree.pathOf("", name)}' meanwhile`);
+    }
   } finally {
     tree.release("");
   }

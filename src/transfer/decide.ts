@@ -21,6 +21,8 @@ export interface DirectoryFacts {
   readonly doubtful?: ReadonlySet<string>;
   /** Where there is no record: files that the sides have with the same content and different times. */
   readonly equal?: ReadonlySet<string>;
+  /** Receiving files with the recorded time that are only the beginning of the unchanged source's: a crash truncated them. */
+  readonly cut?: ReadonlySet<string>;
   /** Whether the record marks files of this directory as racy: then the records of equal files are read, too. */
   readonly hasMarks?: boolean;
   /** Whether a killed transfer may have brought a name; the time of that copy is unknown. */
@@ -233,7 +235,9 @@ function decideFile(
     return;
   }
   if (isAsRecorded(to, base, facts, rules)) return bring(draft, from, to);
-  if (rules.policy === "stage" && isDamaged(to, base)) return keep(draft, from.name, "damaged", base);
+  if (rules.policy === "stage" && isDamaged(to, base)) {
+    return facts.cut?.has(from.name) ? bring(draft, from, to) : keep(draft, from.name, "damaged", base);
+  }
   keep(draft, from.name, same(from, base) ? "changed there" : "changed on both sides", base);
 }
 

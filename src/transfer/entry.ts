@@ -114,3 +114,8 @@ export function isDamaged(state: EntryState, recorded: EntryState): boolean {
 export function sameMode(one: EntryState, other: EntryState): boolean {
   return one.type === "link" || one.mode === other.mode;
 }
+
+/** A removed path in a list: that of a directory ends with a slash. */
+export function removedName(path: string, { type }: Pick<Entry, "type">): string {
+  return type === "directory" ? `${path}/` : path;
+}

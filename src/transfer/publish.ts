@@ -26,15 +26,15 @@ export interface Publication {
   readonly policy: TransferPolicy;
 }
 
-/** `overtaken`: another program wrote there after the plan was made, and its file stays. */
-export type PublicationOutcome = "published" | "overtaken";
+/** `changed there`: another program wrote there after the plan was made, and its file stays. */
+export type PublicationOutcome = "published" | "changed there";
 
 /** Gives a temporary file its name. Throws a SystemCallError, and keeps the temporary file then. */
 export function* publish(publication: Publication): Work<PublicationOutcome> {
   const { tree, directory, name } = publication;
   for (let tries = 0; tries < 3; tries++) {
     const now = yield* entryAt(tree, directory, name);
-    if (!mayWrite(publication, now)) return "overtaken";
+    if (!mayWrite(publication, now)) return "changed there";
     const handle = yield* tree.open(directory);
     try {
       const answer = now === undefined ? yield* renameNew(tree.calls, publication, handle) : yield tree.calls.renameat2(
@@ -52,7 +52,7 @@ export function* publish(publication: Publication): Work<PublicationOutcome> {
       tree.release(directory);
     }
   }
-  return "overtaken";
+  return "changed there";
 }
 
 /** The entry that has a name now; undefined if none has. */

@@ -93,20 +93,22 @@ function* merge({ temporary, to, written, path }: DirectoryPublication): Work<re
   if ((yield* entryAt(to, directory, name))?.type !== "directory") return [path];
   const children: { readonly name: string; readonly isDirectory: boolean }[] = [];
   yield* listKinds(temporary, written, (name, kind) => children.push({ name, isDirectory: kind === "d" }));
-  const overtaken: string[] = [];
+  const changedThere: string[] = [];
   for (const { name, isDirectory } of children) {
     const [from, target] = [`${written}/${name}`, `${path}/${name}`];
     if (isDirectory) {
       const outcome = yield* publishDirectory({ temporary, to, written: from, path: target, replaces: undefined });
-      if (outcome !== "published") overtaken.push(...outcome);
-    } else if ((yield* mergeFile({ temporary, to, written, path, name })) === "overtaken") overtaken.push(target);
+      if (outcome !== "published") changedThere.push(...outcome);
+    } else if ((yield* mergeFile({ temporary, to, written, path, name })) === "changed there") {
+      changedThere.push(target);
+    }
   }
-  return overtaken;
+  return changedThere;
 }
 
 function* mergeFile(
   { temporary, to, written, path, name }: Omit<DirectoryPublication, "replaces"> & { readonly name: string },
-): Work<"published" | "overtaken"> {
+): Work<"published" | "changed there"> {
   const entry = yield* entryAt(temporary, written, name);
   if (entry === undefined) return "published";
   const temporaryDirectory = yield* temporary.open(written);

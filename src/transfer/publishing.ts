@@ -163,7 +163,7 @@ export class Publishing {
       }
       this.request.onLost(1, item.entry.sizeBytes);
       if (result.kind === "failed") this.#lose(item, result.reason);
-      else recorder.keep(item, result.kind === "overtaken" ? "changed there" : result.kind);
+      else recorder.keep(item, result.kind);
     }
   }
 
@@ -234,7 +234,7 @@ export class Publishing {
       const { path, files, sizeBytes } = directory;
       const result = results[index];
       if (result?.kind === "merged") {
-        for (const other of result.overtaken) recorder.keepPath(other, "changed there");
+        for (const other of result.changedThere) recorder.keepPath(other, "changed there");
       }
       if (result?.kind !== "failed") continue;
       this.request.onLost(files, sizeBytes);

@@ -127,8 +127,12 @@ export class Removals {
       moved.push(...await this.#moveOut(wholes.filter((whole) => whole.phase === phase)));
       await this.#removeAll(files.get(phase) ?? []);
     }
+    let isSettled = true;
+    for (const { whole, written } of moved) isSettled = await this.#removeMoved(whole, written, temporary) && isSettled;
+    // After the directories that may be moved back into them.
     await this.#removeAll(others.filter(({ entry }) => entry.type === "directory"));
-    for (const { whole, written } of moved) await this.#removeMoved(whole, written, temporary);
+    // With the lists, the end of this transfer and the next one try again to move directories back.
+    if (!isSettled) return;
     for (const list of this.#lists) await Deno.remove(list).catch(() => {});
   }
 
@@ -220,12 +224,19 @@ export class Removals {
     return going.has(path);
   }
 
-  /** Deletes a directory that was moved away; entries that changed since the walk are moved back, with their directories. */
-  async #removeMoved({ path, items }: Whole, written: string, temporary: string): Promise<void> {
-    const { root: to, runner } = this.request;
+  /**
+   * Deletes a directory that was moved away; entries that changed since the walk are moved back, with their directories. Returns
+   * false if they could not be.
+   */
+  async #removeMoved({ path, items }: Whole, written: string, temporary: string): Promise<boolean> {
+    const { root: to, runner, recorder } = this.request;
     const isGone = await this.#removeAll(items, { root: temporary, path, written });
-    if (isGone) return;
-    await runner.run("publishDirectories", { temporary, to, items: [[written, path, "", ""]] });
+    if (isGone) return true;
+    const [result] = await runner.run("publishDirectories", { temporary, to, items: [[written, path, "", ""]] });
+    if (result?.kind !== "failed") return true;
+    const top = items.find((item) => pathOf(item) === path)!;
+    recorder.miss(top, `it changed while it was removed, and cannot be moved back: ${result.reason}`, "failed");
+    return false;
   }
 
   /** Removes files, then directories, deepest first, so that each is empty by then. True if all are gone. */

@@ -126,6 +126,7 @@ export interface TransferPlan {
   readonly bytesTotal: number;
   /** Paths relative to the roots. */
   readonly transfers: readonly string[];
+  /** As `removedName` writes them. */
   readonly deletions: readonly string[];
   readonly kept: readonly KeptPath[];
   readonly unreadable: readonly UnreadablePath[];
@@ -148,6 +149,7 @@ export interface TransferOutcome {
   readonly bytesTotal: number;
   /** Paths that arrived, relative to the roots; undefined unless they were to be collected. */
   readonly transferred?: readonly string[];
+  /** As `removedName` writes them. */
   readonly deleted: readonly string[];
   readonly kept: readonly KeptPath[];
   readonly missing: readonly MissingPath[];

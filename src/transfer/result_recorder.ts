@@ -2,7 +2,7 @@
 // in common; the next transfer decides about everything else.
 import { joinName, splitLast } from "../posix/file_names.ts";
 import { type Item, type MissingItem, type MoveOutcome, pathOf } from "./item.ts";
-import type { EntryState } from "./entry.ts";
+import { type EntryState, removedName } from "./entry.ts";
 import type { Manifest, ManifestBuilder } from "./manifest.ts";
 import type { MissingCause } from "./missing.ts";
 import type { KeptPath, MissingPath } from "./request.ts";
@@ -105,7 +105,7 @@ export class ResultRecorder {
   /** Records that an entry was removed on the receiving side. */
   removed(item: Name): void {
     const path = pathOf(item);
-    this.results.deleted.push(path);
+    this.results.deleted.push(removedName(path, item.entry));
     if (item.entry.type !== "directory") return;
     this.manifest.drop(path);
     this.#changes.delete(path);

@@ -1,7 +1,7 @@
 // The temporary directory for files that are being written, so that neither readers nor later transfers take them for complete.
 import { splitAbsolute } from "../posix/file_names.ts";
 import { CliError, messageOf } from "../errors/errors.ts";
-import { acquireLock, type Lock } from "../system/file_lock.ts";
+import type { Lock } from "../system/file_lock.ts";
 import type { System } from "../system/system.ts";
 import {
   hasOwnerEnded,
@@ -18,6 +18,7 @@ import { removeUnbuilt, takeOver, type Writer } from "./adopted.ts";
 import { moveBack } from "./moved_out.ts";
 import { PARTIAL_DIRECTORY } from "./own_names.ts";
 import type { TransferRequest } from "./request.ts";
+import { acquireSourceLock, signsOfWork } from "../system/source_lock.ts";
 
 /** The lock that a push holds while it writes to the source. */
 const LOCK_NAME = "lock";
@@ -34,6 +35,8 @@ export interface TemporaryDirectory extends AsyncDisposable {
   readonly adopted: Set<string>;
   /** Makes the directory on the first call: a transfer without changes writes nothing. */
   make(): Promise<void>;
+  /** The work moves on: pushes that wait for the lock of the source see it. */
+  moved(): void;
   /** Removes the directory for good. What cannot be removed is left for the next sweep. */
   remove(): Promise<void>;
 }
@@ -77,6 +80,8 @@ export async function prepareTemporaryDirectory(
   const name = temporaryName("incoming", system.processId);
   const path = `${to}/${PARTIAL_DIRECTORY}/${name}`;
   const adopted = await sweepInside(to, path, runner);
+  const lockPath = `${to}/${PARTIAL_DIRECTORY}/${LOCK_NAME}`;
+  const showSign = signsOfWork(lockPath);
   let lock: Lock | undefined;
   const release = async () => {
     const held = lock;
@@ -90,7 +95,7 @@ export async function prepareTemporaryDirectory(
       whileOpen(to, runner, async () => {
         await makeInside(to, name, runner);
         if (sourceLock !== undefined) {
-          lock = await acquireLock({ ...sourceLock, path: `${to}/${PARTIAL_DIRECTORY}/${LOCK_NAME}` }, system);
+          lock = await acquireSourceLock({ ...sourceLock, path: lockPath }, system);
           const { lost } = lock;
           // Removing the lock file at the end must not count as losing the lock.
           lost.addEventListener("abort", () => lock !== undefined && onLockLost(lost.reason), { once: true });
@@ -107,7 +112,7 @@ export async function prepareTemporaryDirectory(
               await using _lock = held;
               // A waiting push has its own directory there, so the lock file is removed only if no push waits.
               const others = (await namesIn(to, PARTIAL_DIRECTORY, runner) ?? []).filter((other) => !isLockName(other));
-              if (others.length === 0) await Deno.remove(`${to}/${PARTIAL_DIRECTORY}/${LOCK_NAME}`).catch(() => {});
+              if (others.length === 0) await Deno.remove(lockPath).catch(() => {});
             }
             await removeIfEmpty(to, runner);
           }));
@@ -115,6 +120,7 @@ export async function prepareTemporaryDirectory(
         await release();
       }
     },
+    () => lock === undefined ? undefined : showSign(),
   );
 }
 
@@ -148,6 +154,7 @@ function directory(
   adopted: Set<string>,
   make: () => Promise<void>,
   remove: () => Promise<void>,
+  moved: () => void = () => {},
 ): TemporaryDirectory {
   let made: Promise<void> | undefined;
   let removing: Promise<void> | undefined;
@@ -157,6 +164,7 @@ function directory(
   return {
     path,
     adopted,
+    moved,
     make: () =>
       made ??= make().catch((error) => {
         // The lock at the source is held by another process.

@@ -5,6 +5,7 @@ import type { System } from "../system/system.ts";
 import { findRsync, probeRsync, withoutDestructive } from "../tools/rsync.ts";
 import { type DirectoryPlan, sendingSide } from "./decide.ts";
 import { batchBytesAtOnce } from "./batches.ts";
+import { type Entry, removedName } from "./entry.ts";
 import { Execution } from "./execute.ts";
 import { meaningOf, rulesFor } from "./intent.ts";
 import { type JobRunner, prepareJobRunner } from "./job_runner.ts";
@@ -26,6 +27,7 @@ import { recordContents } from "./racy_contents.ts";
 import { FreeSpaceWatch } from "./free_space_watch.ts";
 import { toTransfer, TransferCounters } from "./counters.ts";
 import { coarserTraits, type FileSystemTraits, USUAL_TRAITS } from "./traits.ts";
+import { prepareRoots } from "./prepare_roots.ts";
 import { incomingName, prepareTemporaryDirectory } from "./temporary_directory.ts";
 import { SendingDirectories } from "./sending_directories.ts";
 import { StayingNames, withoutNeededRemovals } from "./staying_names.ts";
@@ -87,12 +89,14 @@ export async function planTransfer(request: TransferRequest, system: System): Pr
   const { plans, kept } = await withoutNeededRemovals(directories, staying);
   const at = (plan: DirectoryPlan, entries: readonly { name: string }[]) =>
     entries.map((entry) => joinName(plan.directory, entry.name));
+  const removed = (plan: DirectoryPlan, entries: readonly Entry[]) =>
+    entries.map((entry) => removedName(joinName(plan.directory, entry.name), entry));
   return {
     engine,
     ...counters.totals(),
     transfers: plans.flatMap((plan) => at(plan, toTransfer(plan))),
     deletions: plans.flatMap((plan) =>
-      at(plan, [...plan.clears, ...plan.removals, ...plan.databases.flatMap(({ removals }) => removals)])
+      removed(plan, [...plan.clears, ...plan.removals, ...plan.databases.flatMap(({ removals }) => removals)])
     ),
     kept: [...counters.kept, ...kept],
     unreadable: counters.unreadable,
@@ -217,7 +221,10 @@ async function run(
     prepare,
     cleanUp: async () => await temporary?.remove(),
     adopted: temporary?.adopted ?? new Set(),
-    onDone: (files, sizeBytes) => counters.done(files, sizeBytes),
+    onDone(files, sizeBytes) {
+      counters.done(files, sizeBytes);
+      temporary?.moved();
+    },
   });
   if (reader !== undefined) reader.onDone = (files, sizeBytes) => runner.onDone(files, sizeBytes);
   try {
@@ -387,14 +394,4 @@ function moverFor(
         : [`--bwlimit=${Math.max(1, Math.round(request.bandwidthLimitBytesPerSecond / 1024))}K`]),
     ],
   });
-}
-
-/** Makes the receiving root. Throws a CliError if one of the two is inside the other. */
-async function prepareRoots({ from, to, intent }: TransferRequest): Promise<string> {
-  await Deno.mkdir(to, { recursive: true, mode: intent === "push" ? 0o777 : 0o700 });
-  const [realFrom, realTo] = await Promise.all([Deno.realPath(from), Deno.realPath(to)]);
-  if (`${realFrom}/`.startsWith(`${realTo}/`) || `${realTo}/`.startsWith(`${realFrom}/`)) {
-    throw new CliError("refused", `Cannot transfer "${from}" to "${to}": one is inside the other`);
-  }
-  return realTo;
 }

@@ -5,7 +5,7 @@ import { findDifferent } from "./compare_contents.ts";
 import { INDEX, namesOfDatabase } from "./database_files.ts";
 import { type DatabaseFacts, findDatabaseNames, withDatabases } from "./databases.ts";
 import { type DecisionRules, type DirectoryFacts, type DirectoryPlan, isOurs, sendingSide } from "./decide.ts";
-import { type Entry, type EntryState, isNewer, sameContent } from "./entry.ts";
+import { type Entry, type EntryState, isDamaged, isNewer, sameContent } from "./entry.ts";
 import type { JobRunner } from "./job_runner.ts";
 import { hashContents } from "./racy_contents.ts";
 
@@ -25,9 +25,10 @@ export async function lookAtContents(
   facts: DirectoryFacts,
   request: ContentsRequest,
   runner: JobRunner,
-): Promise<Required<Pick<DirectoryFacts, "differs" | "doubtful" | "equal">>> {
+): Promise<Required<Pick<DirectoryFacts, "differs" | "doubtful" | "equal" | "cut">>> {
   return {
     equal: await equalNames(facts, request, runner),
+    cut: await cutNames(facts, request, runner),
     differs: await namesWithOtherContents(facts, request, runner),
     doubtful: await doubtfulNames(facts, request, runner),
   };
@@ -86,10 +87,40 @@ async function equalNames(
   return new Set(files.map(({ name }) => name).filter((name) => !different.has(joinName(directory, name))));
 }
 
+/**
+ * Receiving files that a crash may have truncated and that have only bytes of the unchanged source: nothing is lost when they are
+ * copied again.
+ */
+async function cutNames(
+  { directory, from, to, recordOf }: DirectoryFacts,
+  request: ContentsRequest,
+  runner: JobRunner,
+): Promise<ReadonlySet<string>> {
+  const { rules } = request;
+  if (rules.policy !== "stage" || isOurs(rules)) return NO_NAMES;
+  const there = new Map(to.map((entry) => [entry.name, entry]));
+  const files = from.flatMap((entry) => {
+    const other = there.get(entry.name);
+    if (other?.type !== "file" || !isDamaged(other, entry)) return [];
+    const base = recordOf(entry.name);
+    const isCopy = base !== undefined && isDamaged(other, base) && sameContent(entry, base, rules.traits.timeStep);
+    return isCopy ? [{ ...fileOf(entry), sizeBytes: other.sizeBytes }] : [];
+  });
+  const different = await differentOf(directory, files, request, runner);
+  return new Set(files.map(({ name }) => name).filter((name) => !different.has(joinName(directory, name))));
+}
+
+/** A file to compare. */
+type ComparedName = Pick<Entry, "name" | "sizeBytes" | "isFollowed">;
+
+function fileOf({ name, sizeBytes, isFollowed = false }: Entry): ComparedName {
+  return { name, sizeBytes, isFollowed };
+}
+
 /** The paths of files of a directory whose contents differ, or cannot be read. */
 async function differentOf(
   directory: string,
-  files: readonly Entry[],
+  files: readonly ComparedName[],
   request: ContentsRequest,
   runner: JobRunner,
 ): Promise<ReadonlySet<string>> {

@@ -1,6 +1,8 @@
 // The next command that writes to a directory removes what a killed process left there, and nothing else.
 import assert from "node:assert/strict";
 import { parseTemporaryName, temporaryName } from "../../src/system/temporary_name.ts";
+import { hookRsync, unhookRsync } from "../support/migration.ts";
+import { waitForPath } from "../support/wait.ts";
 import { makeWorld, type World } from "../support/world.ts";
 
 /** A temporary name as a dead process of this host would have left it. */
@@ -53,19 +55,15 @@ Deno.test("venv remove removes what a killed process left beside the environment
 Deno.test("migrate removes what a killed process left in the new directory", async () => {
   await using world = await makeWorld();
   await world.writeTree("home/hf", { ".token": "secret", "model.bin": "weights" });
-  await world.writeConfig({ vars: { HF_HOME: { source: world.path("home/hf") } } });
+  await world.writeConfig({ engine: "rsync", vars: { HF_HOME: { source: world.path("home/hf") } } });
   const migrate = ["migrate", "HF_HOME", "--to", world.path("home/new"), "--yes"];
-  const journal = world.path("home/.euler-files.json.migrate-HF_HOME");
-  // Killed as soon as the destination exists: as if it had died while it wrote the two files.
+  // Killed while the two files are written.
+  await hookRsync(world, { beforeCopy: `touch "${world.path("tmp/here")}"; exec sleep 60` });
   const run = world.start(migrate);
-  let made: Deno.FileInfo | undefined;
-  while (made === undefined) {
-    made = await Deno.stat(world.path("home/new")).catch(() => undefined);
-    const text = await Deno.readTextFile(journal).catch(() => "");
-    if (!text.includes(`"to_inode": ${made?.ino}`)) made = undefined;
-  }
+  await waitForPath(world.path("tmp/here"));
   run.kill("SIGKILL");
   await run.ended;
+  await unhookRsync(world);
   const left = { ".token.aB3xYz": "sec", ".model.bin.aB3xYz": "wei", [deadName("write")]: "half" };
   await world.writeTree("home/new", left);
   const again = await world.run(migrate);

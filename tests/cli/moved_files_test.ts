@@ -44,6 +44,19 @@ Deno.test("sync --dry-run names what would be removed, and push --dry-run what w
   assert.deepEqual([again.transferred, again.deleted], [undefined, undefined]);
 });
 
+Deno.test("directories do not count as removed files", async () => {
+  await using world = await worldWithFiles(2);
+  await world.writeTree("home/hf", { "gone/in/deep": "x" });
+  await Deno.mkdir(world.path("home/hf/empty"));
+  await world.run(["sync"]);
+  await Deno.remove(world.path("home/hf/gone"), { recursive: true });
+  const planned = (await world.run(["sync", "--dry-run", "--json"])).json().results[0];
+  assert.deepEqual([planned.files_deleted, planned.deleted.toSorted()], [1, ["gone/", "gone/in/", "gone/in/deep"]]);
+  assert.match((await world.run(["sync"])).stderr, /HF_HOME {2}1 file removed in /);
+  await Deno.remove(world.path("home/hf/empty"));
+  assert.match((await world.run(["sync"])).stderr, /HF_HOME {2}1 directory removed in /);
+});
+
 Deno.test("a path of thousands of characters is shortened in text, and whole in JSON", async () => {
   await using world = await worldWithFiles(1);
   const deep = `${"directory/".repeat(120)}model.bin`;

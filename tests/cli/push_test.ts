@@ -61,23 +61,28 @@ Deno.test("push keeps a file that is newer at the source, and names it", async (
   assert.deepEqual(again.results[0].kept.map(({ path }: { path: string }) => path), ["hub/a"]);
 });
 
-Deno.test("push and sync do not touch a target that a crash may have emptied, and both say what to do", async () => {
+Deno.test("push keeps back a file that a crash may have emptied, and a forced sync copies it again", async () => {
   await using world = await syncedWorld();
   const copy = world.path(`${TARGET}/hub/a`);
-  await Deno.writeTextFile(copy, "");
-  await new Deno.Command("touch", { args: ["-r", world.path(`${SOURCE}/hub/a`), copy] }).output();
-  const run = await world.run(["push"]);
-  assert.equal(run.code, 1, run.stderr);
-  assert.match(run.stderr, /✗ HF_HOME {2}0 files pushed, 1 file not pushed/);
-  assert.equal(await Deno.readTextFile(world.path(`${SOURCE}/hub/a`)), "a1");
-  for (const { stderr } of [run, await world.run(["sync", "--force"])]) {
-    assert.match(stderr, /1 file on scratch shorter than recorded, with the recorded time: hub\/a/);
-    assert.match(stderr, new RegExp(`rm ${copy} && euler-files sync --force --var HF_HOME`));
+  const truncate = async (content: string) => {
+    await Deno.writeTextFile(copy, content);
+    await new Deno.Command("touch", { args: ["-r", world.path(`${SOURCE}/hub/a`), copy] }).output();
+  };
+  // Another byte than the source's may be what a person wants.
+  for (const content of ["x", ""]) {
+    await truncate(content);
+    const run = await world.run(["push"]);
+    assert.equal(run.code, 1, run.stderr);
+    assert.match(run.stderr, /✗ HF_HOME {2}0 files pushed, 1 file not pushed/);
+    assert.equal(await Deno.readTextFile(world.path(`${SOURCE}/hub/a`)), "a1");
+    const sync = await world.run(["sync", "--force"]);
+    for (const { stderr } of content === "" ? [run] : [run, sync]) {
+      assert.match(stderr, /1 file on scratch shorter than recorded, with the recorded time: hub\/a/);
+      assert.match(stderr, new RegExp(`rm ${copy} && euler-files sync --force --var HF_HOME`));
+    }
+    assert.equal(sync.code, 0, sync.stderr);
+    assert.equal(await Deno.readTextFile(copy), content === "" ? "a1" : content);
   }
-  assert.equal(await Deno.readTextFile(copy), "");
-  await Deno.remove(copy);
-  assert.equal((await world.run(["sync", "--force"])).code, 0);
-  assert.equal(await Deno.readTextFile(copy), "a1");
 });
 
 Deno.test("an edit at the source since the last sync survives a push of the older copy", async () => {

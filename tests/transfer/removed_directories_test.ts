@@ -41,8 +41,8 @@ for (const selection of [undefined, WITHOUT_LOCKS]) {
       assert.equal(outcome.status, "complete");
       assert.deepEqual([...seen].toSorted(), ["", "gone gone/in gone/in/two gone/link gone/one"]);
       assert.deepEqual([...outcome.deleted].toSorted(), [
-        "d/gone",
-        "d/gone/in",
+        "d/gone/",
+        "d/gone/in/",
         "d/gone/in/two",
         "d/gone/link",
         "d/gone/one",
@@ -83,6 +83,19 @@ testTrees(
     assert.equal(await shell("ls d/gone; cat d/gone/one", scene.to), "one\ntheirs\n");
   },
 );
+
+testTrees("what another program wrote is not lost if its directory cannot be moved back at once", async () => {
+  await using scene = await makeScene("stage-update", SCRIPTS);
+  const { system } = systemCalling((call) => {
+    if (call.name === "renameat2" && call.newPath === `${scene.to}/d/gone`) return { errno: EBUSY };
+    if (MOVES(call, scene.to)) Deno.writeTextFileSync(`${scene.to}/d/gone/one`, "theirs\n");
+  });
+  const outcome = await transferTree(scene.request, system);
+  assert.deepEqual(outcome.missing.map(({ path }) => path), ["d/gone"]);
+  assert.match(outcome.missing[0]!.reason, /cannot be moved back: .*busy/i);
+  await transferTree({ ...scene.request, record: outcome.manifest }, testSystem());
+  assert.equal(await shell("cat d/gone/one", scene.to), "theirs\n");
+});
 
 testTrees("a directory with files that a filter excludes is emptied and keeps its name", async () => {
   await using scene = await makeScene("stage-update", SCRIPTS);

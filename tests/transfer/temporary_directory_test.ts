@@ -1,8 +1,11 @@
 // Temporary files: in the root at the source, beside a target on scratch, so that their names collide with no other
 // file.
 import assert from "node:assert/strict";
+import { acquireLock } from "../../src/system/file_lock.ts";
+import { temporaryName } from "../../src/system/temporary_name.ts";
 import { transferTree } from "../../src/transfer/transfer.ts";
 import { testNeeding } from "../support/needs.ts";
+import { waitUntil } from "../support/wait.ts";
 import { makeWorld } from "../support/world.ts";
 import { requestFor, shell, systemCalling, temporaryDirectory, testSystem, testTrees } from "./trees.ts";
 
@@ -88,6 +91,34 @@ testTrees("a push whose lock of the source is taken over ends, and replaces noth
   await assert.rejects(pushing, /Cannot go on: the lock ".*\/lock" was taken over/);
   assert.equal(await shell("cat model", home), "old\n");
 });
+
+testTrees(
+  "a push waits for another one from another scratch as long as that one moves on, and not longer",
+  async () => {
+    await using temporary = await temporaryDirectory();
+    const [home, one, two] = ["home", "one", "two"].map((name) => `${temporary.path}/${name}`) as [
+      string,
+      string,
+      string,
+    ];
+    await shell(`mkdir ${home} ${one} ${two}; head -c 4M /dev/urandom >${one}/large; echo 2 >${two}/small`);
+    const sourceLock = { deadlineSeconds: 2.5 };
+    const requestOf = (from: string) => ({ ...requestFor(from, home, { intent: "push" }), sourceLock });
+    const waiting = Promise.withResolvers<void>();
+    const slow = transferTree({ ...requestOf(one), bandwidthLimitBytesPerSecond: 1024 * 1024 }, testSystem());
+    const lock = `${home}/${TEMPORARY_ROOT}/lock`;
+    await waitUntil("the first push has the lock", () => Deno.lstat(lock).then(({ size }) => size > 0, () => false));
+    const waits = { ...requestOf(two), sourceLock: { ...sourceLock, onWait: () => waiting.resolve() } };
+    const [first, second] = await Promise.all([slow, transferTree(waits, testSystem()), waiting.promise]);
+    assert.deepEqual([first.status, second.status], ["complete", "complete"]);
+    // A holder that does nothing is not waited for.
+    await Deno.mkdir(`${home}/${TEMPORARY_ROOT}/${temporaryName("incoming")}`, { recursive: true });
+    await using _held = await acquireLock({ path: lock, deadlineSeconds: 0 }, testSystem());
+    await Deno.writeTextFile(`${two}/small`, "newer");
+    const idle = transferTree({ ...requestOf(two), sourceLock: { deadlineSeconds: 0.2 } }, testSystem());
+    await assert.rejects(idle, /still held .* after 0.2 s without progress/);
+  },
+);
 
 for (const engine of ["native", "rsync"] as const) {
   testTrees(`${engine}: pushes from two scratch directories to one source leave each other's files alone`, async () => {

@@ -32,7 +32,7 @@ for (const engine of ["native", "rsync"] as const) {
       assert.notEqual(await contentOf(`${scene.to}/e/new`), undefined);
       const again = await transferTree({ ...request, record: outcome.manifest }, testSystem());
       assert.equal(again.status, "complete");
-      assert.equal(again.deleted.includes(gone), true);
+      assert.ok(again.deleted.some((name) => name.replace(/\/$/, "") === gone));
       assert.equal(await differences(scene.from, scene.to), "");
     });
   }

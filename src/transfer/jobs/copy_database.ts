@@ -321,20 +321,20 @@ class DatabaseCopy {
     }
     for (const [index, entry] of there.entries()) {
       if (index === 0 || entry === undefined || stays[index] !== undefined) continue;
-      if ((yield* this.#remove(this.#names[index]!, entry)) === "changed") return this.#overtaken();
+      if ((yield* this.#remove(this.#names[index]!, entry)) === "changed") return this.#changedThere();
     }
     const [main, logs] = [
       temporaryFiles.filter(({ index }) => index === 0),
       temporaryFiles.filter(({ index }) => index > 0),
     ];
     for (const { temporaryFile } of main) {
-      if (!(yield* this.#give(temporaryFile, 0, files, there[0]))) return this.#overtaken();
+      if (!(yield* this.#give(temporaryFile, 0, files, there[0]))) return this.#changedThere();
     }
     if (yield* replaced.isUsed()) return yield* this.#restore(replaced);
     const between = yield* lookAtDatabase(this.#to, directory, this.#names);
-    if (!between.every((entry, index) => index === 0 || isStill(stays[index], entry))) return this.#overtaken();
+    if (!between.every((entry, index) => index === 0 || isStill(stays[index], entry))) return this.#changedThere();
     for (const { temporaryFile, index } of logs) {
-      if (!(yield* this.#give(temporaryFile, index, files, undefined))) return this.#overtaken();
+      if (!(yield* this.#give(temporaryFile, index, files, undefined))) return this.#changedThere();
     }
     return undefined;
   }
@@ -372,7 +372,7 @@ class DatabaseCopy {
   }
 
   /** Another program wrote there in the last moment. Throws if some of the files were replaced by then. */
-  #overtaken(): Obstacle {
+  #changedThere(): Obstacle {
     if (!this.#isTouched()) return { kind: "changed there" };
     throw new CliError("transfer", "another program wrote to this database meanwhile");
   }

@@ -21,9 +21,9 @@ export interface PublishRequest {
   readonly items: readonly CopyItem[];
 }
 
-/** Another program wrote there after the plan was made (`overtaken`), or has the file open: its file stays. */
+/** Another program wrote there after the plan was made (`changed there`), or has the file open: its file stays. */
 export type PublishResult =
-  | { readonly kind: "overtaken" | "in use there" }
+  | { readonly kind: "changed there" | "in use there" }
   | { readonly kind: "failed"; readonly reason: string };
 
 /** Publishes files; undefined for a file that has its name now. The results are in the order of the request. */
@@ -54,7 +54,7 @@ export async function runPublish(
         },
         policy,
       });
-      if (outcome === "overtaken") results[index] = { kind: outcome };
+      if (outcome === "changed there") results[index] = { kind: outcome };
     } catch (error) {
       if (!(error instanceof SystemCallError)) throw error;
       results[index] = { kind: "failed", reason: reasonOf(error) };
@@ -79,7 +79,7 @@ export interface PublishDirectoriesRequest {
 
 /** `merged`: another program made the directory meanwhile; these paths are its own entries, which are kept. */
 export type DirectoryResult =
-  | { readonly kind: "merged"; readonly overtaken: readonly string[] }
+  | { readonly kind: "merged"; readonly changedThere: readonly string[] }
   /** `isMissing`: the built directory or its parent does not exist. */
   | { readonly kind: "failed"; readonly reason: string; readonly isMissing: boolean };
 
@@ -93,8 +93,8 @@ export async function runPublishDirectories(
   await context.runAll(items.map(function* ([written, path, label, state], index): Work<void> {
     const replaces = state === "" ? undefined : new ListedEntry({ ...parseLabel(label), state, more: "" });
     try {
-      const overtaken = yield* publishDirectory({ ...trees, written, path, replaces });
-      if (overtaken !== "published") results[index] = { kind: "merged", overtaken };
+      const changedThere = yield* publishDirectory({ ...trees, written, path, replaces });
+      if (changedThere !== "published") results[index] = { kind: "merged", changedThere };
     } catch (error) {
       if (!(error instanceof SystemCallError)) throw error;
       results[index] = { kind: "failed", reason: reasonOf(error), isMissing: isMissing(error) };
