@@ -23,6 +23,7 @@ import { recordContents } from "./racy_contents.ts";
 import { FreeSpaceWatch } from "./free_space_watch.ts";
 import { missingPaths, removedPaths, TransferCounters, transferredPaths } from "./counters.ts";
 import { coarserTraits, type FileSystemTraits, USUAL_TRAITS } from "./traits.ts";
+import { prepareRoots } from "./prepare_roots.ts";
 import { incomingName, prepareTemporaryDirectory } from "./temporary_directory.ts";
 import { SendingDirectories } from "./sending_directories.ts";
 import { StayingNames, withoutNeededRemovals } from "./staying_names.ts";
@@ -333,14 +334,4 @@ async function refuseUnsuited(traits: FileSystemTraits, request: TransferRequest
     );
   }
   if (traits.names === "folded") await refuseNameClashes(await walkRequest(request, runner, traits), to, runner);
-}
-
-/** Makes the receiving root. Throws a CliError if one of the two is inside the other. */
-async function prepareRoots({ from, to, intent }: TransferRequest): Promise<string> {
-  await Deno.mkdir(to, { recursive: true, mode: intent === "push" ? 0o777 : 0o700 });
-  const [realFrom, realTo] = await Promise.all([Deno.realPath(from), Deno.realPath(to)]);
-  if (`${realFrom}/`.startsWith(`${realTo}/`) || `${realTo}/`.startsWith(`${realFrom}/`)) {
-    throw new CliError("refused", `Cannot transfer "${from}" to "${to}": one is inside the other`);
-  }
-  return realTo;
 }
