@@ -228,9 +228,8 @@ export class Execution {
   }
 
   /** Takes a directory in which nothing has to be done so far. */
-  keep({ directory, block, self, there, linked }: UnchangedDirectory): void {
+  keep({ directory, block, self, linked }: UnchangedDirectory): void {
     this.request.manifest.keep(directory, block);
-    if (directory === "") this.#directories.keepTime(directory, self, there);
     if (linked.length === 0) return;
     this.#skipped.set(directory, self);
     this.#links.add(directory, linked.map((from) => ({ from, to: undefined, state: "recorded" })));

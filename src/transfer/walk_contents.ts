@@ -48,7 +48,8 @@ async function doubtfulNames(
   const side = sendingSide(rules);
   const same = (one: EntryState, other: EntryState) => sameContent(one, other, rules.traits.timeStep);
   const files = to.flatMap((entry) => {
-    if (entry.type !== "file") return [];
+    // Nothing is written through a link, whatever is behind it (behind_links.ts).
+    if (entry.type !== "file" || entry.isFollowed === true || entry.isBehindLink === true) return [];
     const [other, base] = [sent.get(entry.name), recordOf(entry.name)];
     if (base?.racy === undefined || base.racy === side || !same(entry, base)) return [];
     const mayGo = other === undefined ? rules.policy !== "push" : !same(other, entry) && !same(other, base);

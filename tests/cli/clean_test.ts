@@ -56,6 +56,17 @@ Deno.test("the records that a killed clean left without their copy are removed b
   assert.deepEqual(await namesIn(world), before.filter((name) => name.startsWith(".A_HOME")));
 });
 
+Deno.test("what nodes have saved stays when the copy is removed, until --force", async () => {
+  await using world = await stagedWorld();
+  await world.writeTree(`${ROOT}/.A_HOME.from/7.n1`, { "x": "of the node" });
+  const run = await world.run(["clean", "A_HOME", "--yes"]);
+  assert.equal(run.code, 1, run.stderr);
+  assert.deepEqual((await namesIn(world)).filter((name) => /^\.?A_HOME(\.from)?$/.test(name)), [".A_HOME.from"]);
+  assert.equal(await Deno.readTextFile(world.path(`${ROOT}/.A_HOME.from/7.n1/x`)), "of the node");
+  assert.equal((await world.run(["clean", "A_HOME", "--yes", "--force"])).code, 0);
+  assert.ok(!(await namesIn(world)).includes(".A_HOME.from"));
+});
+
 Deno.test("lock files that are never pushed do not keep the target of a variable that is gone", async () => {
   await using world = await stagedWorld();
   await world.writeTree(`${ROOT}/B_HOME`, { ".locks/a.lock": "" });
