@@ -167,6 +167,11 @@ testWithUv("migrate-store without a section `apptainer` saves the new base, and 
     `${world.home}/.cache/uv`,
     "copied",
   ], run.stdout);
+  // Nothing names it, and other projects use it.
+  const kept = /^uv's default cache .* is copied and stays.*`--old-uv-cache-dir \S*\/\.cache\/uv` deletes it, too$/m;
+  assert.match(document.warnings.join("\n"), kept);
+  assert.ok((await namesIn(world.path("home/.cache/uv"))).includes("CACHEDIR.TAG"));
+  assert.ok(!document.deleted.includes(world.path("home/.cache/uv")));
   const { config } = (await venvWorld.run("config", "show", "--json")).json();
   assert.deepEqual(config.migrations.map((one: { old_path: string }) => one.old_path), [
     `${world.home}/.cache/uv`,
@@ -179,6 +184,19 @@ testWithUv("migrate-store without a section `apptainer` saves the new base, and 
     [],
   );
   assert.deepEqual(await namesIn(world.path("home/venvs")), []);
+});
+
+testWithUv("migrate-store does not delete a cache that is the source of a variable", async () => {
+  await using venvWorld = await makeVenvWorld(["a"]);
+  const { world } = venvWorld;
+  await world.writeTree("home/uv", { "CACHEDIR.TAG": "" });
+  await world.writeConfig({ uv_cache_dir: "~/uv", vars: { UV_CACHE_DIR: { source: world.path("home/uv") } } });
+  const refused = await venvWorld.run("venv", "migrate-store", ...TO_WORK);
+  assert.deepEqual([refused.code, refused.json().error.kind], [1, "refused"], refused.stdout);
+  assert.match(refused.json().error.message, /Cannot delete uv's cache .*: the source of UV_CACHE_DIR is in it/);
+  const run = await venvWorld.run("venv", "migrate-store", ...TO_WORK, "--skip-cache-copy");
+  assert.deepEqual([run.code, run.json().deleted], [0, [world.path("home/venvs/a")]], run.stdout);
+  assert.deepEqual(await namesIn(world.path("home/uv")), ["CACHEDIR.TAG"]);
 });
 
 testWithUv("moving some of the environments keeps the others, and the base in the configuration", async () => {
