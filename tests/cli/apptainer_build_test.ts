@@ -184,6 +184,30 @@ Deno.test("a build keeps the user's settings: a disabled image stays disabled, $
   assert.match(await Deno.readTextFile(path), /"scratch_base": "\$SCRATCH"/);
 });
 
+Deno.test("what is set in the configuration while a build runs stays", async () => {
+  await using images = await makeImageWorld();
+  const { world } = images;
+  await world.run(BUILD);
+  const stand = world.path("fakes/stand-in");
+  await Deno.rename(world.path("fakes/apptainer"), stand);
+  const set = 'euler-files config set "apptainer.$1" "$2" >&2';
+  await world.fakeProgram(
+    "apptainer",
+    `#!/bin/sh
+set_field() { ${set}; }
+if [ "$1" = build ]; then
+  set_field images.env.enabled false
+  set_field image_details.env.wrapper_dirs '["~/bin/env"]'
+fi
+exec '${stand}' "$@"
+`,
+  );
+  const run = await world.run([...BUILD, "--force"]);
+  assert.equal(run.code, 0, run.stderr);
+  const { enabled, wrapper_dirs, sif_sha256 } = await images.record("env");
+  assert.deepEqual([enabled, wrapper_dirs, typeof sif_sha256], [false, ["~/bin/env"], "string"]);
+});
+
 Deno.test("a dry run prints the definition and the commands, and writes nothing", async () => {
   await using images = await makeImageWorld();
   const { world } = images;
