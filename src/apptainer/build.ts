@@ -21,7 +21,7 @@ import { type ImageInputs, type ImageState, imageState, readImage } from "./inpu
 import { findLeftBehind, type LeftBehind } from "./left_behind.ts";
 import { isTaggedLayout, writeTaggedLayout } from "./oci_layout.ts";
 import { packLocked } from "./pack_locked.ts";
-import { type FileHashes, findOwnFiles, hashesOf } from "../venv/own_files.ts";
+import { type FileHashes, findOwnFiles, isAsRecorded } from "../venv/own_files.ts";
 import {
   type ImagePaths,
   type ImageRecord,
@@ -120,7 +120,7 @@ async function buildState(
   system: System,
 ): Promise<ImageState | "edited"> {
   if (state !== "up to date" || mode === "force" || record?.own_files_hash === undefined) return state;
-  return hashesOf(await findOwnFiles(venv.path, system)).own_files_hash === record.own_files_hash ? state : "edited";
+  return isAsRecorded(await findOwnFiles(venv.path, system), record) ? state : "edited";
 }
 
 /** The steps of a build, written out. Writes nothing; chooses a working directory by free space. */

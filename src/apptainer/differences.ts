@@ -44,8 +44,8 @@ export async function findDifferences(
 
 /**
  * Which files of an environment were changed by hand since its image was built; none if the image has them as they are. A file is
- * named if its status changed since then. If there is none to name (a file was removed, or an older one was moved here), the only
- * difference has no name.
+ * named if its content and its status changed since then: another link to a file changes its status only. If there is none to name
+ * (a file was removed, or an older one was moved here), the only difference has no name.
  */
 export async function findFileDifferences(
   record: ImageRecord | undefined,
@@ -55,7 +55,10 @@ export async function findFileDifferences(
   const own = record === undefined ? undefined : await findChangedSince(record, venvPath, system);
   if (record === undefined || own === undefined) return [];
   const builtSeconds = Math.floor(record.built_at);
-  const touched = ownPaths(own).filter((path) => (own.statuses.get(path)?.changedSeconds ?? 0) >= builtSeconds);
+  const touched = ownPaths(own).filter((path) => {
+    const { changedSeconds = 0, mtimeSeconds = 0 } = own.statuses.get(path) ?? {};
+    return changedSeconds >= builtSeconds && mtimeSeconds >= builtSeconds;
+  });
   const names = touched.length === 0 ? [null] : touched;
   return names.map((name) => ({ what: "files", name, built: null, now: null }));
 }
