@@ -5,6 +5,7 @@ import { CliError, knownError } from "../errors/errors.ts";
 import type { System } from "../system/system.ts";
 import { shellWord } from "../text/format.ts";
 import { stagedVariables } from "./container.ts";
+import { findDifferences, isOnlyVersion, MADE_EARLIER } from "./differences.ts";
 import { syncImage } from "./image_sync.ts";
 import { imageState, readImage } from "./inputs.ts";
 import { syncImageToNode } from "./node_image.ts";
@@ -38,7 +39,7 @@ export async function bringImage(
   }
 }
 
-/** Says that the environment was changed since its image was built; the image is used as it is. */
+/** Says that the environment was changed since its image was built, or the program that built it; the image is used as it is. */
 export async function tellIfOlder(
   setting: ImageSetting,
   name: string,
@@ -51,10 +52,13 @@ export async function tellIfOlder(
     throw error;
   });
   if (image === undefined || await imageState(image.paths, image.record, image.inputs) !== "outdated") return;
+  const isMadeEarlier = isOnlyVersion(await findDifferences(setting, image.paths, image.inputs));
   report({
     type: "warning",
     subject: name,
-    text: `the environment or its settings changed since the image was built`,
+    text: isMadeEarlier
+      ? `the image was ${MADE_EARLIER}`
+      : "the environment or its settings changed since the image was built",
     hint: `euler-files ${image.record?.kind === "pack" ? "venv pack" : "apptainer build"} ${
       shellWord(image.paths.venvName)
     }`,

@@ -16,6 +16,7 @@ import { VERSION } from "../contract/version.ts";
 import { checkBase, checkBasePython } from "./base_check.ts";
 import { buildFailure } from "./build_failure.ts";
 import { IMPORT_WARNING, renderDefinition } from "./definition.ts";
+import { findDifferences, isOnlyVersion, MADE_EARLIER } from "./differences.ts";
 import { lockImage, publishImage } from "./image_store.ts";
 import { type ImageInputs, type ImageState, imageState, readImage } from "./inputs.ts";
 import { findLeftBehind, type LeftBehind } from "./left_behind.ts";
@@ -90,11 +91,14 @@ export async function planBuild(
 ): Promise<BuildPlan> {
   const { paths, record, inputs } = await readImage(withoutPack(setting, name), name, system);
   await checkBase(inputs);
-  const state = await buildState(await imageState(paths, record, inputs), record, inputs, mode, system);
+  const compared = await imageState(paths, record, inputs);
+  const isMadeEarlier = compared === "outdated" && isOnlyVersion(await findDifferences(setting, paths, inputs));
+  const state = isMadeEarlier ? "made earlier" : await buildState(compared, record, inputs, mode, system);
   const reasons = {
     "up to date": "nothing changed since it was built",
     "missing": "there is no image yet",
     "outdated": "its packages, base image or settings changed",
+    "made earlier": `it was ${MADE_EARLIER}`,
     "edited": "files in it changed that no package brought, or that were edited or removed since",
     "unknown": "there is no record of what the image there was built from",
   };
