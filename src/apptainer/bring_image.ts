@@ -9,7 +9,7 @@ import { findDifferences, isOnlyVersion, MADE_EARLIER } from "./differences.ts";
 import { syncImage } from "./image_sync.ts";
 import { imageState, readImage } from "./inputs.ts";
 import { syncImageToNode } from "./node_image.ts";
-import { imagePathsOf, type ImageSetting } from "./setting.ts";
+import { environmentPath, imagePathsOf, type ImageSetting, isPackOfUnknown, recordOf } from "./setting.ts";
 import { pathExists } from "../system/existence.ts";
 
 /** The file to use: on scratch, or, if scratch can't hold it, in the store. */
@@ -46,6 +46,13 @@ export async function tellIfOlder(
   report: Report,
   system: System,
 ): Promise<void> {
+  if (isPackOfUnknown(recordOf(setting.section, name))) {
+    const text = `the configuration has lost where the environment of this pack is: "${
+      environmentPath(setting, name)
+    }" is taken`;
+    const hint = `pack it again: euler-files venv pack ${shellWord(name)}, with --prefix DIRECTORY for one of conda`;
+    return report({ type: "warning", subject: name, text, hint });
+  }
   const image = await readImage(setting, name, system).catch((error) => {
     // An image works without its environment.
     if (error instanceof CliError) return undefined;
