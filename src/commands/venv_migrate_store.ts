@@ -14,7 +14,7 @@ import { defaultUvCache, readConfigIfThere, resolveUvCache, resolveVenvBase } fr
 import { kernelspecWarnings } from "../venv/kernelspecs.ts";
 import { planRebuild, rebuild, type Rebuilt } from "../venv/rebuild.ts";
 import { differenceFailures, type Failure, FAILURE_SCHEMA, failureOf } from "../runs/failures.ts";
-import { describeRebuild, REBUILD_ENTRIES, type RebuildAnswer } from "../venv/rebuild_answer.ts";
+import { asOneRun, describeRebuild, REBUILD_ENTRIES, type RebuildAnswer } from "../venv/rebuild_answer.ts";
 import {
   type CacheCopy,
   checkPaths,
@@ -132,7 +132,10 @@ export default defineCommand({
       : request.dryRun
       ? { status: "dry-run", warnings: [] }
       : await copyCache(paths, report, system);
-    const { environments, errors, failures, safe } = await moveAll(moved, paths, request, uv, context);
+    const { environments: moves, errors, failures, safe } = await moveAll(moved, paths, request, uv, context);
+    const { answers: environments, end } = request.dryRun
+      ? asOneRun(moves, { hasErrors: errors.length > 0, goOn: request.continueOnError })
+      : { answers: moves, end: "good" };
     const good = errors.length === 0 && !request.dryRun;
     const updates = config !== undefined && request.updateConfig && errors.length === 0
       ? updatesOf(config, paths, left, context)
@@ -174,10 +177,12 @@ export default defineCommand({
         status: cache.status,
         warnings: [...cache.warnings],
       },
-      environments,
+      environments: [...environments],
       config_updates: updates,
       shell_exports: { UV_CACHE_DIR: paths.newCache, VENV_DIR: paths.newBase },
-      would_delete: request.dryRun ? await wouldDelete(paths, deletesCache, environments) : [],
+      would_delete: request.dryRun
+        ? await wouldDelete(deletesCache && end === "good" ? paths.oldCache : undefined, environments)
+        : [],
       deleted_old: old.removed.length > 0 && old.errors.length === 0,
       deleted: old.removed,
       errors: allErrors,
@@ -299,12 +304,11 @@ async function moveAll(
 
 /** The environments that are replaced or moved, and the old cache. */
 async function wouldDelete(
-  { oldCache }: StorePaths,
-  deletesCache: boolean,
+  cache: AbsolutePath | undefined,
   environments: readonly RebuildAnswer[],
 ): Promise<string[]> {
-  const isThere = deletesCache && oldCache !== undefined && await isDirectory(oldCache);
-  return [...environments.flatMap(({ would_delete }) => would_delete), ...(isThere ? [oldCache] : [])];
+  const isThere = cache !== undefined && await isDirectory(cache);
+  return [...environments.flatMap(({ would_delete }) => would_delete), ...(isThere ? [cache] : [])];
 }
 
 function ownFilesOf(request: Request): "keep" | "delete" {

@@ -238,6 +238,33 @@ testWithUv("a dry run names what a run would delete", async () => {
   assert.deepEqual(store.json().would_delete.includes(world.path("home/venvs/b")), false);
 });
 
+testWithUv("a dry run names nothing that a refused run would keep", async () => {
+  await using venvWorld = await makeVenvWorld();
+  const { world } = venvWorld;
+  await world.writeConfig({ uv_cache_dir: "~/uv" });
+  await world.writeTree("home/uv", { "CACHEDIR.TAG": "" });
+  for (const name of ["a", "b"]) {
+    assert.equal((await venvWorld.run("venv", "migrate", `venvs/${name}`, `work/venvs/${name}`)).code, 0);
+  }
+  const target = (name: string) => world.path(`home/work/venvs/${name}`);
+  const planned = async (...words: string[]) =>
+    (await venvWorld.run("venv", "migrate-store", ...TO_WORK, "--overwrite-targets", "--dry-run", ...words)).json();
+  const sources = ["a", "b"].map((name) => world.path(`home/venvs/${name}`));
+  assert.deepEqual((await planned()).would_delete.toSorted(), [
+    world.path("home/uv"),
+    ...sources,
+    target("a"),
+    target("b"),
+  ]);
+  await world.writeTree("home/work/venvs/b", { "results.csv": "mine" });
+  assert.deepEqual((await planned()).would_delete, [target("a")]);
+  assert.deepEqual((await planned("--delete-own-files")).would_delete.length, 5);
+  const one = ["venv", "migrate", "venvs/b", "work/venvs/b", "--overwrite-target", "--delete-source", "--dry-run"];
+  assert.deepEqual((await venvWorld.run(...one, "--json")).json().would_delete, []);
+  await world.writeTree("home/work/venvs/a", { "results.csv": "mine" });
+  assert.deepEqual((await planned()).would_delete, []);
+});
+
 testWithUv("new directories inside the old ones are refused", async () => {
   await using venvWorld = await makeVenvWorld();
   const to = ["--new-venv-base", "venvs/new", "--new-uv-cache-dir", "work/uv"];
