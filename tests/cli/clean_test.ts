@@ -111,7 +111,7 @@ Deno.test("the command that removes what was kept aside does not name the variab
   assert.equal(await Deno.readTextFile(world.path(`${ROOT}/A_HOME/made`)), "m");
   assert.deepEqual((await namesIn(world)).filter((name) => name.includes("replaced")), []);
   const named = await world.run(["clean", "A_HOME", "--yes"]);
-  assert.match(named.stderr, /A_HOME +2 .*1 +stays\nhint: .*`euler-files clean A_HOME --force` removes it/s);
+  assert.match(named.stderr, /A_HOME +2 .*1 +stays\n.*hint: .*`euler-files clean A_HOME --force` removes it/s);
 });
 
 Deno.test("if the shell's variable still points to the removed target, clean says how to unset it", async () => {

@@ -105,8 +105,9 @@ Deno.test("a dry run exports a part of a variable from the node, and nothing who
   const vars = {
     HF_HOME: { source: world.path(SOURCE) },
     HF_HUB_CACHE: { source: world.path(`${SOURCE}/hub`) },
-    TORCH_HOME: { source: world.path(`${SOURCE}/top`) },
+    TORCH_HOME: { source: world.path("home/file") },
   };
+  await world.writeTree("home", { file: "no directory" });
   await world.writeConfig({ vars });
   const { exports } = (await world.run(["sync", "--to", "node", "--dry-run", "--json"])).json();
   assert.deepEqual(exports, { HF_HOME: nodePath(world), HF_HUB_CACHE: `${nodePath(world)}/hub` });
