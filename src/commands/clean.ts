@@ -7,6 +7,7 @@ import { FAILURE_SCHEMA, failureOf, failuresText, RESULT_ERROR } from "../runs/f
 import { flag, list, type RequestOf } from "../contract/fields.ts";
 import { formatCount, formatFiles, formatSize, listSome } from "../text/format.ts";
 import { splitAbsolute } from "../posix/file_names.ts";
+import { commandLine } from "../shell/quote.ts";
 import { openManagedVariables } from "../runs/managed_variables.ts";
 import {
   type Cleanable,
@@ -185,7 +186,11 @@ const WORDS = {
   "failed": "could not be removed",
 } as const;
 
-function renderClean({ results, freed_bytes, dry_run, failures }: CleanAnswer, styles: Styles): Rendered {
+function renderClean(
+  { results, freed_bytes, dry_run, failures }: CleanAnswer,
+  styles: Styles,
+  { vars }: CleanRequest,
+): Rendered {
   if (results.length === 0) return { stderr: "Nothing to clean\n" };
   const rows = results.map(({ kind, path, files, size_bytes, unpushed_files, status }) => [
     splitAbsolute(path)[1] + NOTES[kind],
@@ -198,11 +203,13 @@ function renderClean({ results, freed_bytes, dry_run, failures }: CleanAnswer, s
   const table = renderTable(["Copy", "Files", "Size", "Not pushed", ""], rows);
   const sum = `${formatSize(freed_bytes)} ${dry_run ? "would be freed" : "freed"}\n`;
   const isPushable = kept.some(({ kind, configured }) => kind === "copy" && configured);
+  // A variable's name that this request does not have would take its live copy, too.
+  const again = commandLine(["euler-files", "clean", ...vars, "--force"]);
   const advice = kept.length === 0
     ? ""
     : `${styles.stderr.bold(styles.stderr.cyan("hint:"))} ${isPushable ? "push first (`euler-files push`), or " : ""}` +
       `look what is in ${listSome(kept.map(({ path }) => splitAbsolute(path)[1]))}; ` +
-      `\`euler-files clean ${[...new Set(kept.map(({ name }) => name))].join(" ")} --force\` removes it\n`;
+      `\`${again}\` removes it\n`;
   const stderr = advice + failuresText(failures, styles.stderr);
   return dry_run ? { stdout: table + sum, stderr } : { stderr: table + sum + stderr };
 }

@@ -111,6 +111,20 @@ Deno.test("files that a resolve kept are listed, and only --force removes them",
   assert.deepEqual((await namesIn(world)).filter((name) => name.includes("replaced")), []);
 });
 
+Deno.test("the command that removes what was kept aside does not name the variable, whose copy has files that were not pushed", async () => {
+  await using world = await stagedWorld();
+  await world.writeTree(`${ROOT}/A_HOME`, { "made": "m" });
+  await world.writeTree(`${ROOT}/A_HOME.replaced-1764000000`, { "old": "o" });
+  const { stderr } = await world.run(["clean", "--yes"]);
+  const [, again = ""] = /`euler-files (clean.* --force)` removes it/.exec(stderr) ?? [];
+  assert.equal(again, "clean --force", stderr);
+  assert.equal((await world.run([...again.split(" "), "--yes"])).code, 0);
+  assert.equal(await Deno.readTextFile(world.path(`${ROOT}/A_HOME/made`)), "m");
+  assert.deepEqual((await namesIn(world)).filter((name) => name.includes("replaced")), []);
+  const named = await world.run(["clean", "A_HOME", "--yes"]);
+  assert.match(named.stderr, /A_HOME +2 .*1 +stays\n.*hint: .*`euler-files clean A_HOME --force` removes it/s);
+});
+
 Deno.test("if the shell's variable still points to the removed target, clean says how to unset it", async () => {
   await using world = await stagedWorld();
   const script =
