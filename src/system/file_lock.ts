@@ -60,7 +60,7 @@ export async function acquireLock(asked: LockRequest, system: System): Promise<L
         const lease = await acquireLease(request, system);
         // The time of the lock file tells when the work began, also where the file itself is not locked.
         await noteHolder(file, system);
-        return request.afterwards === "removed" ? removingFile(request.path, lease) : lease;
+        return lease;
       } finally {
         file.close();
       }
@@ -97,17 +97,14 @@ export async function acquireLock(asked: LockRequest, system: System): Promise<L
       }
       await noteHolder(file, system);
       return holdLock({
-        ...{ kind: "flock", path: request.path, former: waitedFor ?? lease?.former },
+        ...{ kind: "flock", path: request.path, afterwards: request.afterwards },
+        former: waitedFor ?? lease?.former,
         findTaker: async () => await isAt(request.path, ino) ? await lease?.findTaker() : request.path,
         beat: async () => await lease?.beat(),
         removeFile: async () => await isAt(request.path, ino, "no") ? await unlinkPath(request.path) : undefined,
         async release() {
           // Release the lease first: otherwise the next holder of the flock would find it and take us for killed.
           await lease?.release();
-          // The flock is still ours, so that this is the file that everybody waits for.
-          if (request.afterwards === "removed" && await isAt(request.path, ino, "no")) {
-            await unlinkPath(request.path).catch(() => {});
-          }
           await giveBack();
         },
       });
@@ -116,17 +113,6 @@ export async function acquireLock(asked: LockRequest, system: System): Promise<L
       throw error;
     }
   }
-}
-
-/** The lease, with the lock file beside it removed before the lease is released. */
-function removingFile(path: string, lease: Lock): Lock {
-  return {
-    ...lease,
-    async [Symbol.asyncDispose]() {
-      if (await lease.confirm().then(() => true, () => false)) await unlinkPath(path).catch(() => {});
-      await lease[Symbol.asyncDispose]();
-    },
-  };
 }
 
 /** The same request, which tells of each holder once: a killed holder of the flock may have left its lease as well. */
