@@ -88,9 +88,8 @@ export async function acquireLock(asked: LockRequest, system: System): Promise<L
       }
       const waitedFor = outcome === "held after a wait" ? { holder: await readHolder(request.path) } : undefined;
       const lease = await leaseIfPossible(request, system, startedAt);
-      // A holder without flock removes the file while it has the lease, for which we may have waited.
-      const mayBeRemoved = request.afterwards === "removed" || lease?.former !== undefined;
-      if (mayBeRemoved && !await isAt(request.path, ino)) {
+      // A holder that does not share this flock removes the file while it has the lease.
+      if (!await isAt(request.path, ino)) {
         await lease?.release();
         await startAgain();
         continue;
