@@ -75,14 +75,14 @@ export async function acquireLock(asked: LockRequest, system: System): Promise<L
       file.close();
     };
     try {
-      const { ino } = await file.stat();
+      const ino = await inodeOf(file);
       const startAgain = async () => {
         await giveBack();
         if (remainingMilliseconds(request, startedAt) > 0) return;
         throw lockedError(request, await readHolder(request.path), system);
       };
       // If another process removed the lock file while we waited, the next process will lock a new file: start again.
-      if (!await isAt(request.path, ino)) {
+      if (ino === undefined || !await isAt(request.path, ino)) {
         await startAgain();
         continue;
       }
@@ -153,6 +153,17 @@ export async function findHolder(
   const locking = flock(file, false, system).catch(() => {}).finally(() => file.close());
   const first = await raceAgainst(PROBE_MILLISECONDS, locking, system.signal);
   return first === "elapsed" ? { holder: await readHolder(path) } : undefined;
+}
+
+/** The inode of an open file; undefined if it is known to have no name any more, whatever NFS remembers of its path. */
+async function inodeOf(file: Deno.FsFile): Promise<number | null | undefined> {
+  try {
+    const { ino, nlink } = await file.stat();
+    return nlink === 0 ? undefined : ino;
+  } catch (error) {
+    if (systemRefusalOf(error)?.errno === ESTALE) return undefined;
+    throw error;
+  }
 }
 
 /** Whether the path still has this inode. Before a file is removed, `unknown` is `no`: it may be another process's. */

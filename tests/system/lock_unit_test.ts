@@ -224,6 +224,52 @@ Deno.test("a lock file that another client of the server removed is made again",
   });
 });
 
+const STALE = () => Promise.reject(new Error("Stale file handle (os error 116)"));
+
+/** What the kernel says of an open file that another client of the server has removed. */
+const REMOVED: Readonly<Record<string, (file: Deno.FsFile) => Deno.FsFile["stat"]>> = {
+  "its handle is stale": () => STALE,
+  "it has no name": (file) => {
+    const stat = file.stat.bind(file);
+    return async () => ({ ...await stat(), nlink: 0 });
+  },
+};
+
+for (const [what, statOf] of Object.entries(REMOVED)) {
+  Deno.test(`a lock file of which the kernel says after the lock that ${what} is made again`, async () => {
+    await withPath(async (path) => {
+      let asked = 0;
+      const lockFile = (file: Deno.FsFile) => {
+        if (++asked === 1) file.stat = statOf(file);
+        return file.lock(true);
+      };
+      await using lock = await acquireLock({ path, deadlineSeconds: 60 }, { ...testSystem(), lockFile });
+      await lock.confirm();
+      assert.equal(asked, 2);
+    });
+  });
+}
+
+Deno.test("a lock file whose handle is stale as soon as it is open is opened again", async () => {
+  await withPath(async (path) => {
+    await Deno.writeTextFile(path, "");
+    const open = Deno.open;
+    let stale = 0;
+    Deno.open = async (name, options) => {
+      const file = await open(name, options);
+      if (name === path && options?.write === true && options.createNew !== true && ++stale === 1) file.stat = STALE;
+      return file;
+    };
+    try {
+      await using lock = await acquireLock({ path, deadlineSeconds: 60 }, testSystem());
+      await lock.confirm();
+    } finally {
+      Deno.open = open;
+    }
+    assert.equal(stale, 2);
+  });
+});
+
 async function refuseWith(system: System, path: string): Promise<string> {
   const error = await acquireLock({ path, deadlineSeconds: 0 }, system).then(() => undefined, (error) => error);
   assert.ok(isLocked(error), String(error));
