@@ -90,17 +90,17 @@ export const clean = defineCommand({
   render: renderClean,
 });
 
-async function look(
-  { vars, dryRun }: CleanRequest,
-  context: Context,
-): Promise<{ readonly found: readonly Cleanable[]; readonly request: Parameters<typeof findCleanable>[0] }> {
+interface Looked {
+  readonly found: readonly Cleanable[];
+  readonly request: Parameters<typeof findCleanable>[0];
+}
+
+/** Finds what can be removed. Changes nothing. */
+async function look({ vars }: CleanRequest, context: Context): Promise<Looked> {
   const { resolved, redirected } = await openManagedVariables([], context);
   const settings = stagingSettings(resolved, "push");
-  // What a killed removal left under its temporary name.
-  if (!dryRun) await sweepDirectory(settings.cacheRoot, ["removing"]);
   const configured = [...resolved.variables, ...resolved.others];
   const request = { settings, configured, names: vars, redirected: redirected.map(({ name }) => name) };
-  if (!dryRun) await removeOrphans(request, context.system);
   const found = await findCleanable(request, context.system);
   const unknown = vars.filter((name) =>
     !found.some((one) => one.name === name) && !configured.some((one) => one.name === name)
@@ -111,6 +111,12 @@ async function look(
     });
   }
   return { found, request };
+}
+
+/** Removes what a killed `clean` left: copies that were renamed, and records without a copy. Nothing is asked about these. */
+async function removeLeftOvers(looked: Looked["request"], { system }: Context): Promise<void> {
+  await sweepDirectory(looked.settings.cacheRoot, ["removing"]);
+  await removeOrphans(looked, system);
 }
 
 async function askFirst(request: CleanRequest, context: Context): Promise<CleanRequest> {
@@ -137,6 +143,7 @@ async function runClean(request: CleanRequest, context: Context): Promise<CleanA
       hint: "add --yes, or --dry-run to see more",
     });
   }
+  if (!request.dryRun) await removeLeftOvers(looked, context);
   const problems = new Map<string, CliError>();
   for (const one of request.dryRun ? [] : going) {
     const problem = await removeCleanable(
