@@ -252,7 +252,9 @@ export class Execution {
     await this.#databases.moveInto("private directories");
     this.#noteFailed(await this.#directories.finishBuilt());
     await this.#publishing?.publishAll();
-    for (const item of await this.request.sending.lookAgain()) this.#recorder.miss(item, NEWER_REASON, "newer");
+    for (const { item, delay } of await this.request.sending.lookAgain()) {
+      this.#recorder.miss(item, delay.reason, delay.cause);
+    }
     await this.#databases.moveInto("live directories");
     const isWhole = mayRemove && this.results.missing.every(({ cause }) => cause === "vanished");
     if (isWhole) await this.#removals.execute();
