@@ -70,7 +70,7 @@ export async function readInputs(setting: ImageSetting, paths: ImagePaths, syste
   return { venv, packages, base, containerPath, hash: isPack ? packHash(venv, packages) : hash };
 }
 
-/** Stands for what a pack holds: the packages, at the environment's own path. Pure. */
+/** Hash of what a pack holds: the packages, at the environment's own path. Pure. */
 export function packHash(venv: Environment, packages: readonly InstalledPackage[]): string {
   const parts = ["pack", venv.path, hashPackages(venv.pythonVersion, packages)];
   return createHash("sha256").update(JSON.stringify(parts)).digest("hex");
