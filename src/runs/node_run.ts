@@ -203,6 +203,10 @@ function failedCopy(copy: Copy, error: CliError, { context }: CopiesRun): SyncRe
 function tellNotPlanned(variables: readonly ResolvedVariable[], node: NodeDisk, { request, context }: CopiesRun): void {
   if (!request.dryRun) return;
   for (const variable of variables) {
-    context.report({ type: "note", subject: variable.name, text: `then to ${onNode(variable, node).target}` });
+    context.report({
+      type: "note",
+      subject: variable.name,
+      text: `would then be copied to ${onNode(variable, node).target}`,
+    });
   }
 }

@@ -65,7 +65,7 @@ export class NodeWatch {
     return isWaiting ? "wait" : "enough";
   }
 
-  /** For how many seconds the tasks that have not answered have said nothing, by their numbers. */
+  /** The tasks that were silent for longer than allowed, by their numbers, each with the allowed time in seconds. */
   silent(): ReadonlyMap<number, number> {
     return new Map(
       [...this.#tasks.entries()].filter(([, task]) => this.#isSilent(task)).map(([number, { stage }]) =>

@@ -193,7 +193,8 @@ export class EntryWriter {
       } else if (member.replaces !== undefined && (mode & umask) !== 0 && traits.modes === "kept") {
         succeeded(yield calls.fchmod(target, mode), "chmod", toPath);
       }
-      // Without another name until it is complete, a file counts as complete once it has its time: its content comes first.
+      // In a private tree a file with its final time counts as complete. So fsync(2) its content before setting the time, or a
+      // crash could leave the time without the content.
       const isDirect = this.#settings.temporary === "directly";
       if (durability === "durable" && isDirect) succeeded(yield calls.fsync(target), "fsync", toPath);
       const times = timesOf(entry.mtimeSeconds, entry.mtimeNanoseconds);
