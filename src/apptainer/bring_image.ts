@@ -12,7 +12,10 @@ import { syncImageToNode } from "./node_image.ts";
 import { environmentPath, imagePathsOf, type ImageSetting, isPackOfUnknown, recordOf } from "./setting.ts";
 import { pathExists } from "../system/existence.ts";
 
-/** The file to use: on scratch, or, if scratch can't hold it, in the store. */
+/**
+ * Returns the image on scratch or on this node; if that disk cannot be used (no space, an error, not configured), the slower one
+ * in the store, if it exists.
+ */
 export async function bringImage(
   setting: ImageSetting,
   { to, dryRun }: { readonly to: Tier | undefined; readonly dryRun: boolean },
@@ -30,7 +33,7 @@ export async function bringImage(
     }
     return { image: facts.scratch.target, synced: status === "synced" };
   } catch (error) {
-    const known = knownError(`Cannot use scratch`, error);
+    const known = knownError(`Cannot use ${to === "node" ? "the disk of this node" : "scratch"}`, error);
     const scratchFailed = known !== undefined && ["no-space", "file-system", "config"].includes(known.kind);
     const paths = imagePathsOf(setting, name);
     if (!scratchFailed || !await pathExists(paths.sif)) throw error;
@@ -40,7 +43,7 @@ export async function bringImage(
 }
 
 /** Says that the environment was changed since its image was built, or the program that built it; the image is used as it is. */
-export async function tellIfOlder(
+export async function warnIfOutdated(
   setting: ImageSetting,
   name: string,
   report: Report,

@@ -100,7 +100,7 @@ export async function planBuild(
     "outdated": "its packages, base image or settings changed",
     "made earlier": `it was ${MADE_EARLIER}`,
     "edited": "files in it changed that no package brought, or that were edited or removed since",
-    "unknown": "there is no record of what the image there was built from",
+    "unknown": "the image is not the one that was recorded, or nothing was recorded",
   };
   const action = state === "up to date" && mode === "if-needed" ? "skip" : "build";
   const reason = state === "up to date" && mode === "force" ? "it was asked for" : reasons[state];
@@ -158,8 +158,9 @@ export async function planSteps(plan: BuildPlan, setting: ImageSetting, system: 
 }
 
 /**
- * Builds one image if its plan, made again under the lock, still says so. Throws CliErrors: `missing-tool`, `locked`,
- * `no-space`, `tool` with Apptainer's last lines; the signal's reason on a signal. It always removes its temporary files.
+ * Builds one image if its plan, made again under the lock, still says so. Throws the CliErrors of {@linkcode planBuild}, and
+ * `missing-tool`, `locked`, `no-space`, `transfer` if the environment changed meanwhile, `tool` with Apptainer's last lines; the
+ * signal's reason on a signal. It always removes its temporary files.
  */
 export async function buildImage(
   request: { readonly name: string; readonly mode: "if-needed" | "force"; readonly configOption: string | undefined },

@@ -77,7 +77,7 @@ export function isOfEarlierVersion(record: ImageRecord | undefined): boolean {
   return record?.inputs_hash !== undefined && record.kind !== "pack" && !record.inputs_hash.startsWith(REVISION);
 }
 
-/** Stands for what a pack holds: the packages, at the environment's own path. Pure. */
+/** Hash of what a pack holds: the packages, at the environment's own path. Pure. */
 export function packHash(venv: Environment, packages: readonly InstalledPackage[]): string {
   const parts = ["pack", venv.path, hashPackages(venv.pythonVersion, packages)];
   return createHash("sha256").update(JSON.stringify(parts)).digest("hex");

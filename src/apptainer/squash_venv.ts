@@ -40,7 +40,7 @@ export interface SquashPlan {
   readonly packages: readonly InstalledPackage[];
   readonly file: AbsolutePath;
   readonly record: ImageRecord | undefined;
-  /** Stands for the packages and the path. */
+  /** Hash of the packages and the path. */
   readonly inputsHash: string;
   readonly fileHashes: FileHashes;
 }

@@ -77,7 +77,7 @@ export const clean = defineCommand({
   name: "clean",
   summary: "Remove copies from scratch that are not needed any more",
   description:
-    "Without a name: the directories of variables that are no longer configured, and what was kept aside. A copy " +
+    "Considers, without a name, the directories of variables that are no longer configured and what was kept aside. A copy " +
     "with files that were not pushed, and what was kept aside, stay unless --force is given; the sources are never touched.",
   examples: [
     { command: "euler-files clean --dry-run", does: "What could go, with sizes" },

@@ -52,12 +52,12 @@ const fields = {
   extraIndexUrls: list("Package index to use besides", { flag: "--extra-index-url", placeholder: "URL" }),
   verify: flagOff("Compare the package lists afterwards"),
   continueOnError: flag("Go on with the other environments if one fails"),
-  overwriteTargets: flag("Replace environments that are at the new place already"),
+  overwriteTargets: flag("Replace environments that are in the new directory already"),
   deleteOld: flag("Remove what was moved from the old directories, and nothing else"),
-  deleteOwnFiles: flag("Delete files, too, that no package brought and that are not copied to the new place"),
-  updateConfig: flagOff("Save the new places in the configuration"),
+  deleteOwnFiles: flag("Delete files, too, that no package brought and that are not copied to the new directory"),
+  updateConfig: flagOff("Save the new directories in the configuration"),
   allowCopy: flag("Let uv copy files from a cache on another file system"),
-  skipCacheCopy: flag("Start with an empty cache at the new place"),
+  skipCacheCopy: flag("Start with an empty cache in the new directory"),
   dryRun: flag("Show what would be done"),
 };
 
@@ -92,9 +92,9 @@ type Request = RequestOf<typeof fields>;
 
 export default defineCommand({
   name: "venv migrate-store",
-  summary: "Move all environments and uv's cache to other places",
+  summary: "Move all environments and uv's cache to other directories",
   description:
-    "Makes each environment again at the new place and compares package lists. With an error nothing is removed " +
+    "Makes each environment again in the new directory and compares package lists. With an error nothing is removed " +
     "and the configuration stays as it is.",
   examples: [
     {
@@ -233,7 +233,7 @@ async function resolvePaths(
   const fromEnvironment = env.UV_CACHE_DIR
     ? resolvePath(env.UV_CACHE_DIR, env, cwd, { label: "UV_CACHE_DIR", kind: "config" })
     : undefined;
-  // A run that was killed after it had saved the new places is continued: its record knows the old ones.
+  // A run that was killed after it had saved the new directories is continued: its record knows the old ones.
   const [switchedBase, switchedCache] = [
     switchedFrom("venv_base", newBase, config, env),
     switchedFrom("uv_cache_dir", newCache, config, env),

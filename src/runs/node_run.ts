@@ -210,6 +210,6 @@ function failedCopy(copy: Copy, error: CliError, { context }: CopiesRun): SyncRe
 /** The result of a copy on the node that a dry run cannot plan, because that needs the copy on scratch, and its report. */
 function laterCopy(variable: ResolvedVariable, node: NodeDisk, { context }: CopiesRun): SyncResult {
   const copy = { variable: onNode(variable, node), tier: "node" } as const;
-  context.report({ type: "note", subject: variable.name, text: `then to ${copy.variable.target}` });
+  context.report({ type: "note", subject: variable.name, text: `would then be copied to ${copy.variable.target}` });
   return laterResult(copy);
 }

@@ -68,8 +68,8 @@ export class NodeWatch {
   }
 
   /**
-   * For how many seconds the tasks that were given up have said nothing, by their numbers. None before `look` has said `enough`: where
-   * srun has ended by itself, all tasks have, and one without an answer has died.
+   * The tasks that were given up because they were silent for longer than allowed, by their numbers, each with the allowed time in
+   * seconds. None before `look` has said `enough`: where srun has ended by itself, a task without an answer has died.
    */
   silent(): ReadonlyMap<number, number> {
     if (!this.#isGivenUp) return new Map();

@@ -20,7 +20,10 @@ export interface WatchdogStart {
   readonly startedAt: number;
 }
 
-/** At least 1, since 0 in a word means never. The same moment for both threads, whatever is done to the clock. */
+/**
+ * Milliseconds since `startedAt`, from the monotonic clock, so that both threads agree even if the system clock is set. At least
+ * 1, because 0 in a word means "not yet".
+ */
 export function millisecondsSince(startedAt: number): number {
   return Math.max(1, Math.round(performance.timeOrigin + performance.now() - startedAt));
 }

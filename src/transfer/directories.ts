@@ -36,7 +36,7 @@ export class Directories {
     readonly building: NewDirectories | undefined,
   ) {}
 
-  /** Makes directories whose parents exist; `entries` are those of the source. Returns those that can't be made, and why. */
+  /** Makes directories whose parents exist; `entries` are those of the sending side. Returns those that can't be made, and why. */
   async makeAll(directory: string, entries: readonly Entry[]): Promise<ReadonlyMap<Entry, string>> {
     const paths = entries.map((entry) => joinName(directory, entry.name));
     const making = this.#run(entries.map((entry, index) => [paths[index]!, this.#modeOf(entry)] as const), "name");
@@ -47,7 +47,7 @@ export class Directories {
     return new Map(Object.entries(await making).map(([index, reason]) => [entries[Number(index)]!, reason]));
   }
 
-  /** Makes a directory and those above it, with the modes of the source. */
+  /** Makes a directory and those above it, with the modes of the sending side. */
   async make(directory: string): Promise<void> {
     if (directory === "") return;
     let making = this.#made.get(directory);

@@ -110,7 +110,7 @@ export function isDamaged(state: EntryState, recorded: EntryState): boolean {
     : state.mtimeNanoseconds !== 0 && state.mtimeNanoseconds === recorded.mtimeNanoseconds;
 }
 
-/** Whether permissions differ and matter: a link has none of its own. */
+/** Whether permissions are the same; a link has none of its own, so two links always agree. */
 export function sameMode(one: EntryState, other: EntryState): boolean {
   return one.type === "link" || one.mode === other.mode;
 }

@@ -240,7 +240,7 @@ export class Execution {
     this.#publishing?.fail(path, { cause, reason });
   }
 
-  /** Waits for all batches, then does links, removals and directories. Removes nothing where a file failed. */
+  /** Waits for all batches, then does links, removals and directories. Removes nothing unless all that is missing had vanished. */
   async finish(mayRemove: boolean): Promise<void> {
     await this.#flush();
     this.results.kept.push(...await this.#links.settle(this.#successors.map(({ entry }) => entry)));

@@ -20,7 +20,7 @@ export interface ContentsRequest {
 
 const NO_NAMES: ReadonlySet<string> = new Set();
 
-/** Which files of a directory look the same and have different contents: as the other side, and as recorded. */
+/** Which files of a directory are not what size and time suggest: {@linkcode DirectoryFacts} describes the four sets. */
 export async function lookAtContents(
   facts: DirectoryFacts,
   request: ContentsRequest,

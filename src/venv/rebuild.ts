@@ -165,7 +165,7 @@ async function environmentAt(target: AbsolutePath): Promise<Venv | undefined> {
   const venv = info.isDirectory ? await readVenv(target) : undefined;
   if (venv !== undefined) return venv;
   throw new CliError("refused", `Cannot make "${target}": it already exists and is not an environment`, {
-    hint: "choose another target; an existing one is never replaced",
+    hint: "choose another target; only a Python environment can be replaced, with --overwrite-target",
   });
 }
 

@@ -193,8 +193,8 @@ export class EntryWriter {
       } else if (member.replaces !== undefined && (mode & umask) !== 0 && traits.modes === "kept") {
         succeeded(yield calls.fchmod(target, mode), "chmod", toPath);
       }
-      // In a private tree a file with its final time counts as complete, so its content is synced before that. Elsewhere it gets
-      // its name only when all of it is on the disk.
+      // In a private tree a file with its final time counts as complete. So fsync(2) its content before setting the time, or a
+      // crash could leave the time without the content. Elsewhere it gets its name only when all of it is on the disk.
       const syncsAt = durability !== "durable" ? "never" : this.#settings.temporary === "directly" ? "before" : "after";
       if (syncsAt === "before") succeeded(yield calls.fsync(target), "fsync", toPath);
       const times = timesOf(entry.mtimeSeconds, entry.mtimeNanoseconds);
