@@ -137,6 +137,37 @@ testTrees("the values of a database that is kept are not removed", async () => {
   assert.equal(await shell("cat cache/00/1.val", scene.to), "1\n");
 });
 
+testTrees(
+  "files at the root, and indexes that name files of servers, keep nothing that the source has deleted",
+  async () => {
+    await using scene = await prepare({
+      old: `mkdir -p simple-v18/pypi archive-v0/x wheels-v5/pypi; echo 1 >archive-v0/x/f; echo 1 >wheels-v5/pypi/w.http
+      for one in a c; do echo $one >simple-v18/pypi/$one.rkyv; done; echo 1 >state.json; echo 1 >HEAD; echo 1 >state.db
+      echo 1 >old`,
+      job: "for one in state.json HEAD state.db simple-v18/pypi/a.rkyv simple-v18/pypi/b.rkyv; do echo job >$one; done",
+      pruned: "rm -r archive-v0 simple-v18/pypi/c.rkyv old; echo home >simple-v18/pypi/a.rkyv",
+    });
+    const synced = await transferTree(scene.request, testSystem());
+    assert.deepEqual(synced.deleted.toSorted(), [
+      "archive-v0/",
+      "archive-v0/x/",
+      "archive-v0/x/f",
+      "old",
+      "simple-v18/pypi/c.rkyv",
+    ]);
+    assert.equal(await shell("cat state.json HEAD state.db simple-v18/pypi/*", scene.to), "job\n".repeat(5));
+    // What uv's own references name stays.
+    await shell("mkdir -p archive-v0/y; echo 1 >archive-v0/y/f", scene.from);
+    const next = await transferTree({ ...scene.request, record: synced.manifest }, testSystem());
+    await shell("echo job >wheels-v5/pypi/v.http", scene.to);
+    await shell("rm -r archive-v0", scene.from);
+    const last = await transferTree({ ...scene.request, record: next.manifest }, testSystem());
+    assert.deepEqual(last.kept.filter(({ reason }) => reason === "needed there").map(({ path }) => path), [
+      "archive-v0/y/f",
+    ]);
+  },
+);
+
 testTrees("a foreign link to a directory that contains it keeps nothing", async () => {
   await using root = await temporaryDirectory();
   const [home, scratch] = [`${root.path}/home`, `${root.path}/scratch`];
