@@ -37,9 +37,9 @@ export class NeededNames {
     }
   }
 
-  /** Takes a directory all of whose names are needed. */
-  addUnit(unit: string): void {
-    this.#units.add(unit);
+  /** Takes a name that is needed, with all that is below it if it is a directory. */
+  addUnit(path: string): void {
+    this.#units.add(path);
   }
 
   /** Takes a name of which only the receiving side knows. */

@@ -17,7 +17,7 @@ export type Phase = "contents" | "links" | "new pointers" | "pointers";
 export const PHASES = ["contents", "links", "new pointers", "pointers"] as const satisfies readonly Phase[];
 
 /** Larger files are `contents`, whatever their names. */
-const LARGEST_POINTER_BYTES = 1024 * 1024;
+export const LARGEST_POINTER_BYTES = 1024 * 1024;
 
 /**
  * Directories of references, by which programs find everything else: of a Hugging Face hub (huggingface_hub), npm (cacache,
