@@ -7,7 +7,7 @@ import type { FileSystemTraits } from "./traits.ts";
 /** How a transfer treats what it finds; intent.ts says what each promises. */
 export type TransferPolicy = "stage" | "push" | "mirror";
 
-/** The entries of one directory. A side that lacks the directory is undefined. */
+/** The entries of one directory. A side that lacks the directory has no entries, and its `fromSelf` or `toSelf` is undefined. */
 export interface DirectoryFacts {
   /** Relative to the roots; the roots themselves are the empty string. */
   readonly directory: string;
@@ -47,7 +47,7 @@ export interface DecisionRules {
   readonly removals: "recorded" | "all";
   /**
    * How to treat a name of the receiving side that is not recorded: `foreign`, where everything transferred is recorded;
-   * `unknown`, where there is no record at all, so that the newer side wins.
+   * `unknown`, where there is no record at all: a sync replaces older files, and other differences are conflicts.
    */
   readonly unrecorded: "foreign" | "unknown";
   /** A file that a killed transfer may have brought is racy if it was modified after this, in seconds since 1970. */
@@ -94,7 +94,7 @@ export interface DirectoryPlan {
   readonly clears: readonly Entry[];
   /** What to remove at the end. Directories only if they are empty then. */
   readonly removals: readonly Entry[];
-  /** `nothing`: the source lacks this directory, and all names found in it are removed. */
+  /** `nothing`: the sending side lacks this directory, and all names found in it are removed. */
   readonly leaves: "nothing" | "something";
   /** What replaces a directory of `removals`, provided that the directory could be removed. */
   readonly successors: readonly Entry[];

@@ -30,7 +30,7 @@ class HeldDeletions {
   readonly #needed: NeededNames;
   /** Units of files that refer to others and are transferred. */
   readonly #units = new Set<string>();
-  /** Paths of links that are transferred, or were deleted at the source. */
+  /** Directories of links that are transferred or were deleted at the source. */
   readonly #links: string[] = [];
 
   constructor(shown: string | undefined) {

@@ -3,8 +3,8 @@
 // nowhere. So a name is needed if
 //
 //   - a link that stays, or is pushed, leads to it, directly or through other links;
-//   - it belongs to the unit (phases.ts) of a file that refers to others and stays, or to a database that stays. Nobody but
-//     the program knows what such a file names, so all of the unit is needed.
+//   - it belongs to the unit (phases.ts) of a file that refers to others and stays, or to a database that stays. Only the
+//     program knows what such a file names, so all of the unit is needed.
 //
 // Pure.
 import { joinName, splitLast } from "../posix/file_names.ts";
@@ -85,7 +85,7 @@ export class NeededNames {
   }
 }
 
-/** Whether a name is a reference, which others need less than it needs others. */
+/** Whether a name is a reference: no other file needs it, so it alone is no reason to transfer it again. */
 export function isReference({ directory, entry }: Named): boolean {
   return entry.type === "file" && holdsReferences(directory);
 }

@@ -56,7 +56,7 @@ export class Publishing {
     "new pointers": new HeldFiles(),
     pointers: new HeldFiles(),
   };
-  /** Maps each path that did not arrive to itself, and each directory above it to such a path; failed ones come first. */
+  /** For each path that did not arrive, and each directory above one, a path to name; a failed path replaces a vanished one. */
   readonly #failed = new Map<string, { readonly path: string; readonly cause: "failed" | "vanished" }>();
   /** References in new directories. */
   readonly #newReferences: Item[] = [];
@@ -130,7 +130,7 @@ export class Publishing {
   /** Publishes everything that was copied. Directories already have their modes and times. */
   async publishAll(): Promise<void> {
     const { sending, recorder } = this.request;
-    for (const item of await sending.lookAgain()) recorder.miss(item, NEWER_REASON, "newer");
+    for (const { item, delay } of await sending.lookAgain()) recorder.miss(item, delay.reason, delay.cause);
     await this.#dropReferences();
     const directories = Map.groupBy(this.directories.takeAll(), phaseOfDirectory);
     for (const phase of PHASES) {
@@ -167,7 +167,7 @@ export class Publishing {
     }
   }
 
-  /** Notes a path that did not arrive, so that files that point at it are withheld; a failed one not for a push. */
+  /** Notes a path that did not arrive, so that files that point at it are withheld. In a push, failed paths withhold nothing. */
   #noteFailed(path: string, cause: "failed" | "vanished" = "failed"): void {
     if (cause === "failed" && this.request.settings.policy === "push") return;
     const isNew = (above: string) => {
@@ -195,8 +195,9 @@ export class Publishing {
   /** A reference that is newer than the walk or than the listing of its unit, or points at a file that did not arrive, keeps its old state. */
   #isKeptBack(item: Item): boolean {
     const { times, sending, settings: { policy }, recorder, onLost } = this.request;
-    const isEarly = refersToLater(item, times, policy) || (refers(item, policy) && sending.isChanged(item));
-    const why = isEarly ? { reason: NEWER_REASON, cause: "newer" } as const : this.#lackOf(item);
+    const why = refersToLater(item, times, policy)
+      ? { reason: NEWER_REASON, cause: "newer" } as const
+      : (refers(item, policy) ? sending.delayOf(item) : undefined) ?? this.#lackOf(item);
     if (why === undefined) return false;
     onLost(1, item.entry.sizeBytes);
     recorder.lose({ item, ...why, receiver: "as it was" });

@@ -20,7 +20,7 @@ export interface ContentsRequest {
 
 const NO_NAMES: ReadonlySet<string> = new Set();
 
-/** Which files of a directory look the same and have different contents: as the other side, and as recorded. */
+/** Which files of a directory are not what size and time suggest: {@linkcode DirectoryFacts} describes the four sets. */
 export async function lookAtContents(
   facts: DirectoryFacts,
   request: ContentsRequest,
@@ -49,7 +49,8 @@ async function doubtfulNames(
   const side = sendingSide(rules);
   const same = (one: EntryState, other: EntryState) => sameContent(one, other, rules.traits.timeStep);
   const files = to.flatMap((entry) => {
-    if (entry.type !== "file") return [];
+    // Nothing is written through a link, whatever is behind it (behind_links.ts).
+    if (entry.type !== "file" || entry.isFollowed === true || entry.isBehindLink === true) return [];
     const [other, base] = [sent.get(entry.name), recordOf(entry.name)];
     if (base?.racy === undefined || base.racy === side || !same(entry, base)) return [];
     const mayGo = other === undefined ? rules.policy !== "push" : !same(other, entry) && !same(other, base);
