@@ -265,7 +265,7 @@ async function push(
     });}
   // If nothing arrived, the record is still valid.
   if (outcome.status !== "failed") {
-    await recordTransfer(layout, variable.source, outcome, system);
+    await recordTransfer(layout, { variable, facts }, outcome, system);
     await recordKept(layout, kept);
   }
   // Files that were deleted at the source have to be removed on scratch by the next sync, so do not call the target fresh.

@@ -23,7 +23,7 @@ export type PushBasis =
 /**
  * Finds the basis of a push. Throws a CliError `refused` if the target was staged from another source or if neither the source
  * nor its parent exists; and, unless `emptySource` is `push`, if the source held files and is empty or missing now, or is another
- * directory without half of the names.
+ * directory without half of the names or files.
  */
 export async function findPushBasis(
   variable: Variable,
@@ -45,7 +45,7 @@ export async function findPushBasis(
     // By the record all files were deleted at the source, but the user wants them pushed: ignore the record.
     return { state: "lost", record: undefined };
   }
-  const found = lookAlike(facts, record);
+  const found = await lookAlike(variable.source, facts, record);
   if (found === undefined) return basis;
   if (emptySource === "refuse") throw otherDirectory(variable, found);
   return { state: "lost", record: undefined };

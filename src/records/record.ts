@@ -1,13 +1,22 @@
-// Records a finished transfer beside the target: the manifest of what both sides have in common, and the source's path.
+// Records a finished transfer beside the target: the manifest of what both sides have in common, and which directory the
+// source is.
 import type { System } from "../system/system.ts";
 import { writeManifest } from "../transfer/manifest.ts";
 import { removeIntentLog } from "../transfer/intent_log.ts";
 import type { TransferOutcome } from "../transfer/transfer.ts";
 import type { VariableLayout } from "../variables/layout.ts";
+import type { Variable } from "../variables/variable.ts";
+import type { VariableFacts } from "./observe.ts";
 import { writeRecordedSource } from "./recorded_source.ts";
 
 /** A record older than this is written again even if it is unchanged. */
 const RENEWAL_SECONDS = 24 * 3600;
+
+/** A variable, and its source as it was before the transfer. */
+interface TransferredVariable {
+  readonly variable: Pick<Variable, "source">;
+  readonly facts: Pick<VariableFacts, "source">;
+}
 
 /**
  * Records a transfer between a variable's source and target. An unchanged manifest is written again once a day: scratch deletes
@@ -15,15 +24,23 @@ const RENEWAL_SECONDS = 24 * 3600;
  */
 export async function recordTransfer(
   layout: VariableLayout,
-  source: string,
+  { variable: { source }, facts }: TransferredVariable,
   outcome: Pick<TransferOutcome, "manifest" | "recordChanged">,
   system: Pick<System, "now">,
 ): Promise<void> {
-  if (outcome.recordChanged || await isAged(layout.manifest, system.now())) {
-    await writeManifest(layout.manifest, outcome.manifest);
+  const { manifest, recordChanged } = outcome;
+  // A push may have made the source.
+  const { inode } = facts.source.state === "directory" ? facts.source : { inode: await inodeOf(source) };
+  const isOther = inode !== undefined && inode !== manifest.sourceInode;
+  if (recordChanged || isOther || await isAged(layout.manifest, system.now())) {
+    await writeManifest(layout.manifest, manifest, inode);
   }
   await writeRecordedSource(layout, source);
   await removeIntentLog(layout.intentLog);
+}
+
+async function inodeOf(path: string): Promise<number | undefined> {
+  return (await Deno.stat(path).catch(() => undefined))?.ino ?? undefined;
 }
 
 /** Whether a file is older than the limit or does not exist. */

@@ -33,7 +33,7 @@ export async function stageWithoutSource(
   await Deno.mkdir(layout.target, { recursive: true, mode: 0o700 });
   const recorded = otherSource !== undefined ? undefined : await readManifest(layout.manifest);
   const outcome = { manifest: recorded ?? EMPTY_MANIFEST, recordChanged: recorded === undefined };
-  await recordTransfer(layout, variable.source, outcome, system);
+  await recordTransfer(layout, request, outcome, system);
   await variableLock.confirm();
   await mark(request, layout, variableLock);
   return { status: "no-source-yet", warnings };

@@ -81,7 +81,7 @@ async function stageWith(request: PackedRequest, variableLock: VariableLock, rep
     // Record the new files of an updated target, or a push takes them for changes. The next sync continues a private copy
     // without a record.
     if (way === "update" && outcome.status !== "failed") {
-      await recordTransfer(layout, variable.source, outcome, system);
+      await recordTransfer(layout, request, outcome, system);
       await recordKept(layout, await keptAfter(variable, layout, facts.marker, outcome.kept));
     }
     return { status: "failed", error, missing: outcome.missing };
@@ -108,12 +108,12 @@ async function stageWith(request: PackedRequest, variableLock: VariableLock, rep
   if (firstCopy !== undefined) {
     if (way === "replacement") warnings.push(...await retireTarget({ layout, formerSource: formerSource! }, system));
     // Record before the rename: if this process is killed in between, the target must not be compared with an older record.
-    await recordTransfer(layout, variable.source, outcome, system);
+    await recordTransfer(layout, request, outcome, system);
     await firstCopy.publish();
   }
   // A cache may hold tokens, and scratch is shared: make the target private, even if the source's mode allows more.
   if (outcome.manifest.traits?.modes !== "ignored") await Deno.chmod(layout.target, 0o700);
-  if (way === "update") await recordTransfer(layout, variable.source, outcome, system);
+  if (way === "update") await recordTransfer(layout, request, outcome, system);
   await recordKept(layout, kept);
   const secrets = await findSecrets(variable, request.filter.selection);
   warnings.push(...await secretWarnings(variable, secrets));

@@ -28,7 +28,7 @@ export interface StageWay {
 
 /**
  * Finds the way. Throws a CliError `refused` for a source that held files and is empty now, or is another directory without half
- * of the names, unless the sync is forced: the source looks unmounted, and an update would delete files from scratch.
+ * of the names or files, unless the sync is forced: the source looks unmounted, and an update would delete files from scratch.
  */
 export async function findStageWay(request: ObservedStageRequest, system: System): Promise<StageWay> {
   const { variable, settings, facts } = request;
@@ -41,7 +41,7 @@ export async function findStageWay(request: ObservedStageRequest, system: System
   if (held > 0 && request.mode === "when-needed" && await hasEmptySource(request, system)) {
     throw emptiedSource(request, held);
   }
-  const found = request.mode === "when-needed" ? lookAlike(facts, recorded) : undefined;
+  const found = request.mode === "when-needed" ? await lookAlike(variable.source, facts, recorded) : undefined;
   if (found !== undefined) throw otherDirectory(request, found);
   return { way, formerSource, record: way === "update" ? recorded : undefined };
 }

@@ -28,6 +28,8 @@ interface Head {
   readonly sample: readonly string[];
   /** The root itself, as entry_text.ts writes it; empty if it isn't known. */
   readonly root: string;
+  /** The number of the source directory in its file system; older versions did not record it. */
+  readonly sourceInode?: number | undefined;
   /** SHA-256 of everything after the first line. */
   readonly body: string;
 }
@@ -53,15 +55,18 @@ export class Manifest {
   readonly sample: readonly string[];
   /** The source's root itself, as entry_text.ts writes it; empty if unknown. */
   readonly root: string;
+  /** The number of the source directory in its file system when this record was written; undefined if unknown. */
+  readonly sourceInode: number | undefined;
   readonly #blocks: ReadonlyMap<string, ManifestBlock>;
 
   constructor(
-    facts: { traits?: FileSystemTraits; mounts?: readonly string[]; sample: readonly string[]; root: string },
+    facts: Pick<Head, "sample" | "root" | "sourceInode"> & Partial<Pick<Head, "traits" | "mounts">>,
     blocks: ReadonlyMap<string, ManifestBlock>,
   ) {
     this.traits = facts.traits;
     this.mounts = facts.mounts ?? [];
     this.root = facts.root;
+    this.sourceInode = facts.sourceInode;
     this.files = blocks.values().reduce((sum, block) => sum + block.files, 0);
     this.sizeBytes = blocks.values().reduce((sum, block) => sum + block.sizeBytes, 0);
     this.sample = facts.sample;
@@ -232,7 +237,13 @@ export class ManifestBuilder {
     ];
     const sample = spread(this.#recorded(new Set(candidates)), SAMPLE_SIZE);
     return new Manifest(
-      { ...(traits === undefined ? {} : { traits }), mounts, sample, root: this.#root },
+      {
+        ...(traits === undefined ? {} : { traits }),
+        mounts,
+        sample,
+        root: this.#root,
+        sourceInode: earlier?.sourceInode,
+      },
       this.#blocks,
     );
   }
@@ -264,7 +275,11 @@ function decodeBlock(block: ManifestBlock): Map<string, EntryState> {
 }
 
 /** Writes the manifest atomically, with mode 0600. Throws a CliError and leaves the old one intact. */
-export async function writeManifest(path: string, manifest: Manifest): Promise<void> {
+export async function writeManifest(
+  path: string,
+  manifest: Manifest,
+  sourceInode: number | undefined = manifest.sourceInode,
+): Promise<void> {
   const parts: Uint8Array[] = [];
   for (const [directory, { content, files, sizeBytes }] of manifest.blocks()) {
     parts.push(encodeName(`${content.length} ${files} ${sizeBytes} ${directory}\0`), content);
@@ -276,6 +291,7 @@ export async function writeManifest(path: string, manifest: Manifest): Promise<v
     mounts: manifest.mounts.filter(isUtf8Name),
     sample: manifest.sample,
     root: manifest.root,
+    ...(sourceInode === undefined ? {} : { sourceInode }),
     body: digest(parts),
   };
   const text = new TextEncoder().encode(JSON.stringify(head));

@@ -350,6 +350,30 @@ Deno.test("a directory that programs made where the source is not mounted neithe
   assert.equal((await readTree(world.path(TARGET))).result, "new");
 });
 
+Deno.test("the same top of a cache, made again where the source is not mounted, takes and loses no files either", async () => {
+  await using world = await worldWithCache();
+  await world.run(["sync"]);
+  const staged = await readTree(world.path(TARGET));
+  const source = world.path(SOURCE);
+  await Deno.rename(source, `${source}.mounted`);
+  await Deno.mkdir(`${source}/hub`, { recursive: true });
+  await Deno.writeTextFile(`${source}/version.txt`, "1");
+  await Deno.writeTextFile(`${world.path(TARGET)}/hub/result`, "new");
+  for (const command of ["sync", "push"]) {
+    const run = await world.run([command]);
+    assert.equal(run.code, 1);
+    assert.match(run.stderr, /is another directory than .*, and 1 of 2 recorded files that were looked for is gone/);
+    // The record itself tells which directory the source was.
+    await Deno.remove(world.path(MARKER), { recursive: true }).catch(() => {});
+  }
+  assert.deepEqual(await readTree(world.path(TARGET)), { ...staged, "hub/result": "new" });
+  assert.deepEqual(await readTree(source), { "version.txt": "1" });
+  await Deno.remove(source, { recursive: true });
+  await Deno.rename(`${source}.mounted`, source);
+  assert.deepEqual([(await world.run(["push"])).code, (await world.run(["sync"])).code], [0, 0]);
+  assert.equal((await readTree(source))["hub/result"], "new");
+});
+
 Deno.test("a source that is empty because it is not mounted is not staged, even after a purge of scratch", async () => {
   await using world = await worldWithCache();
   await world.run(["sync"]);

@@ -37,6 +37,20 @@ const CASES: Readonly<Record<string, Case>> = {
     use: "cat m/snapshots/A/s m/snapshots/A/t",
     unused: "m/blobs/u",
   },
+  "a changed link in a directory that did not change at the source": {
+    old: "mkdir -p runs all/links; for one in 1 2 3; do echo $one >runs/$one; done; ln -s ../../runs/2 all/links/last",
+    job: "ln -sfn ../../runs/1 all/links/last",
+    pruned: "rm runs/1 runs/3",
+    use: "cat all/links/last",
+    unused: "runs/3",
+  },
+  "a changed reference in a directory that did not change at the source": {
+    old: "mkdir -p models/manifests models/blobs; echo a >models/blobs/sha256-a; echo >models/manifests/m; echo b >b",
+    job: "echo sha256:a >models/manifests/m",
+    pruned: "rm models/blobs/sha256-a b",
+    use: "cat models/manifests/m models/blobs/sha256-a",
+    unused: "b",
+  },
   "a link to a directory that is removed": {
     old: "mkdir -p archive/x/lib archive/y; echo x >archive/x/lib/x; echo y >archive/y/y; mkdir links; echo 1 >links/1",
     job: "mkdir -p links/new; ln -s ../../archive/x links/new/x",
@@ -229,6 +243,16 @@ testTrees(
     ]);
   },
 );
+testTrees("the values of a database that changed only on scratch are not removed", async () => {
+  await using scene = await prepare({
+    old: "mkdir -p cache/00/11; echo db >cache/cache.db; echo 1 >cache/00/11/1.val; echo 2 >2.val",
+    job: "echo scratch >cache/cache.db",
+    pruned: "rm cache/00/11/1.val 2.val",
+  });
+  const synced = await transferTree(scene.request, testSystem());
+  assert.deepEqual(synced.deleted, ["2.val"]);
+  assert.deepEqual(synced.kept, [{ path: "cache/00/11/1.val", reason: "needed there" }]);
+});
 
 testTrees("a foreign link to a directory that contains it keeps nothing", async () => {
   await using root = await temporaryDirectory();
