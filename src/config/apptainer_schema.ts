@@ -62,7 +62,15 @@ export const IMAGE_FIELDS_OF_1: readonly string[] = Object.keys(IMAGE_SCHEMA.ent
 );
 
 /** What is recorded of one image besides. */
-export const IMAGE_DETAILS_SCHEMA = jsonObject(v.looseObject(DETAILS, "must be an object"));
+export const IMAGE_DETAILS_SCHEMA = jsonObject(v.looseObject({
+  built_at: v.optional(
+    v.pipe(
+      v.number("must be a number"),
+      v.description("That of the image; with another one, these are of an earlier image"),
+    ),
+  ),
+  ...DETAILS,
+}, "must be an object"));
 
 /** The `apptainer` section. */
 export const APPTAINER_SCHEMA = jsonObject(v.looseObject({

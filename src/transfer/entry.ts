@@ -54,7 +54,7 @@ export interface EntryState extends
   readonly contentHash?: string | undefined;
 }
 
-type Times = Pick<EntryState, "mtimeSeconds" | "mtimeNanoseconds">;
+export type Times = Pick<EntryState, "mtimeSeconds" | "mtimeNanoseconds">;
 
 /** Whether both have the same content: the same type, size and time; links: the same target; directories always. */
 export function sameContent(one: EntryState, other: EntryState, timeStep = 1): boolean {

@@ -228,9 +228,8 @@ export class Execution {
   }
 
   /** Takes a directory in which nothing has to be done so far. */
-  keep({ directory, block, self, there, linked }: UnchangedDirectory): void {
+  keep({ directory, block, self, linked }: UnchangedDirectory): void {
     this.request.manifest.keep(directory, block);
-    if (directory === "") this.#directories.keepTime(directory, self, there);
     if (linked.length === 0) return;
     this.#skipped.set(directory, self);
     this.#links.add(directory, linked.map((from) => ({ from, to: undefined, state: "recorded" })));
@@ -253,7 +252,9 @@ export class Execution {
     await this.#databases.moveInto("private directories");
     this.#noteFailed(await this.#directories.finishBuilt());
     await this.#publishing?.publishAll();
-    for (const item of await this.request.sending.lookAgain()) this.#recorder.miss(item, NEWER_REASON, "newer");
+    for (const { item, delay } of await this.request.sending.lookAgain()) {
+      this.#recorder.miss(item, delay.reason, delay.cause);
+    }
     await this.#databases.moveInto("live directories");
     const isWhole = mayRemove && this.results.missing.every(({ cause }) => cause === "vanished");
     if (isWhole) await this.#removals.execute();

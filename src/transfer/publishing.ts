@@ -130,7 +130,7 @@ export class Publishing {
   /** Publishes everything that was copied. Directories already have their modes and times. */
   async publishAll(): Promise<void> {
     const { sending, recorder } = this.request;
-    for (const item of await sending.lookAgain()) recorder.miss(item, NEWER_REASON, "newer");
+    for (const { item, delay } of await sending.lookAgain()) recorder.miss(item, delay.reason, delay.cause);
     await this.#dropReferences();
     const directories = Map.groupBy(this.directories.takeAll(), phaseOfDirectory);
     for (const phase of PHASES) {
@@ -195,8 +195,9 @@ export class Publishing {
   /** A reference that is newer than the walk or than the listing of its unit, or points at a file that did not arrive, keeps its old state. */
   #isKeptBack(item: Item): boolean {
     const { times, sending, settings: { policy }, recorder, onLost } = this.request;
-    const isEarly = refersToLater(item, times, policy) || (refers(item, policy) && sending.isChanged(item));
-    const why = isEarly ? { reason: NEWER_REASON, cause: "newer" } as const : this.#lackOf(item);
+    const why = refersToLater(item, times, policy)
+      ? { reason: NEWER_REASON, cause: "newer" } as const
+      : (refers(item, policy) ? sending.delayOf(item) : undefined) ?? this.#lackOf(item);
     if (why === undefined) return false;
     onLost(1, item.entry.sizeBytes);
     recorder.lose({ item, ...why, receiver: "as it was" });

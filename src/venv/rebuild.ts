@@ -127,8 +127,14 @@ export async function planRebuild(request: RebuildRequest, uv: Uv, system: Syste
   return { source, target, requirements, pythons, commands, env, editable, own, carriage, replaced, targetState };
 }
 
-function refuseReplacing({ target, ownFiles, replacingCommand }: RebuildRequest, own: OwnFiles): void {
-  if (ownFiles === "delete" || !hasOwnFiles(own)) return;
+/** Whether a run refuses to replace an environment with these files. */
+export function isReplacingRefused({ ownFiles }: Pick<RebuildRequest, "ownFiles">, own: OwnFiles): boolean {
+  return ownFiles === "keep" && hasOwnFiles(own);
+}
+
+function refuseReplacing(request: RebuildRequest, own: OwnFiles): void {
+  const { target, replacingCommand } = request;
+  if (!isReplacingRefused(request, own)) return;
   throw ownFilesError(`Cannot replace "${target}"`, own, replacingCommand);
 }
 

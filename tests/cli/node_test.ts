@@ -90,10 +90,27 @@ Deno.test("--dry-run says what would be copied to the node, and copies nothing",
   const run = await world.run(["sync", "--to", "node", "--dry-run"]);
   assert.equal(run.code, 0, run.stderr);
   assert.match(run.stderr, new RegExp(`HF_HOME .*would be copied[^]*would then be copied to ${nodePath(world)}`));
+  const planned = (await world.run(["sync", "--to", "node", "--dry-run", "--json"])).json();
+  assert.deepEqual(planned.exports, { HF_HOME: nodePath(world) });
+  assert.deepEqual(statuses(planned), ["HF_HOME scratch dry-run", "HF_HOME node dry-run"]);
+  assert.equal(planned.summary.files_to_transfer, 2);
   assert.deepEqual(await readTree(world.path("tmp")), {});
   await world.run(["sync"]);
   const later = (await world.run(["sync", "--to", "node", "--dry-run", "--json"])).json();
   assert.deepEqual(statuses(later), ["HF_HOME scratch skipped", "HF_HOME node dry-run"]);
+});
+
+Deno.test("a dry run exports a part of a variable from the node, and nothing whose copy on scratch cannot be made", async () => {
+  await using world = await worldWithSource();
+  const vars = {
+    HF_HOME: { source: world.path(SOURCE) },
+    HF_HUB_CACHE: { source: world.path(`${SOURCE}/hub`) },
+    TORCH_HOME: { source: world.path("home/file") },
+  };
+  await world.writeTree("home", { file: "no directory" });
+  await world.writeConfig({ vars });
+  const { exports } = (await world.run(["sync", "--to", "node", "--dry-run", "--json"])).json();
+  assert.deepEqual(exports, { HF_HOME: nodePath(world), HF_HUB_CACHE: `${nodePath(world)}/hub` });
 });
 
 Deno.test("on a node without a disk the variable is not exported, and the error names node_base", async () => {
