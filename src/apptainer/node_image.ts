@@ -3,7 +3,7 @@ import { joinPath } from "../config/paths.ts";
 import { type NodeDisk, resolveConfig, resolveNode } from "../config/resolve.ts";
 import type { Report } from "../contract/events.ts";
 import { CliError } from "../errors/errors.ts";
-import { commandLine } from "../shell/quote.ts";
+import { shellWord } from "../text/format.ts";
 import { prepareNode } from "../nodes/node_disk.ts";
 import type { System } from "../system/system.ts";
 import { type ImageResult, observeImage, syncImage } from "./image_sync.ts";
@@ -70,7 +70,7 @@ async function refuseOtherCopy(setting: ImageSetting, name: string, sha256: stri
     {
       hint:
         "if the nodes share no scratch, set apptainer.scratch_sif_dir to a directory that all of them see; otherwise " +
-        `\`${commandLine(["euler-files", "apptainer", "sync", "--image", name])}\` brings the image to scratch`,
+        `\`euler-files apptainer sync --image ${shellWord(name)}\` brings the image to scratch`,
     },
   );
 }

@@ -7,8 +7,7 @@ import { resolveConfig } from "../config/resolve.ts";
 import { CliError, messageOf } from "../errors/errors.ts";
 import type { Report } from "../contract/events.ts";
 import { closestString } from "../text/closest_string.ts";
-import { commandLine } from "../shell/quote.ts";
-import { listSome } from "../text/format.ts";
+import { listSome, shellWord } from "../text/format.ts";
 import { removeTree } from "../system/remove_tree.ts";
 import { sweepDirectory } from "../system/sweep.ts";
 import type { System } from "../system/system.ts";
@@ -112,7 +111,7 @@ export function isCacheDeleted({ oldCache, oldCacheName }: StorePaths): boolean 
 /** Says that uv's default cache stays: other projects of the person may use it. */
 export function keptCache({ oldCache }: StorePaths): string[] {
   if (oldCache === undefined) return [];
-  const option = commandLine(["--old-uv-cache-dir", oldCache]);
+  const option = `--old-uv-cache-dir ${shellWord(oldCache)}`;
   return [
     `uv's default cache "${oldCache}" is copied and stays, because nothing names it: \`${option}\` deletes it, too`,
   ];
