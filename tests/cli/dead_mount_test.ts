@@ -169,7 +169,7 @@ testNeeding(
       const watch = new SilenceWatch();
       watch.forgive([other]);
       assert.equal(lookUntilSilent(watch)!.path, file);
-      watch.forgive([]);
+      watch.forgive([file]);
       assert.equal(lookUntilSilent(watch)!.path, other, "it is judged again");
     } finally {
       // Until the server goes on, close(2) would wait in the main thread.
