@@ -1,10 +1,12 @@
 // A push leaves files alone that were deleted at the source, unless a name that it transfers needs them (needed_names.ts). Only
-// the end of the walk tells which those are. So plans with such files are held until then, and so are the plans below them,
+// the end of the walk tells which those are: links tell it by where they lead, references in a cache without links by the names
+// in their text. So plans with such files are held until then, and so are the plans below them,
 // since directories are executed from the top down.
 import { joinName, splitLast } from "../posix/file_names.ts";
 import type { DirectoryPlan } from "./decide.ts";
 import type { Entry } from "./entry.ts";
 import type { JobRunner } from "./job_runner.ts";
+import { namedPaths } from "./named_paths.ts";
 import { isReference, type Named, NeededNames } from "./needed_names.ts";
 import { unitOf } from "./phases.ts";
 import type { TransferRequest } from "./request.ts";
@@ -22,15 +24,15 @@ export async function walkForTransfer(
   const onPlan = (plan: DirectoryPlan, there: readonly Entry[]) =>
     held.take(plan, there) ? undefined : receiver.onPlan(plan, there);
   await walkTrees(request, { ...receiver, onPlan }, runner);
-  for (const { plan, there } of held.release()) await receiver.onPlan(plan, there);
+  for (const { plan, there } of await held.release(request.from, runner)) await receiver.onPlan(plan, there);
 }
 
 class HeldDeletions {
   readonly #plans = new Map<string, { readonly plan: DirectoryPlan; readonly there: readonly Entry[] }>();
   readonly #needed: NeededNames;
-  /** Units of files that refer to others and are transferred. */
-  readonly #units = new Set<string>();
-  /** Directories of links that are transferred or were deleted at the source. */
+  /** References that are transferred, by their unit. */
+  readonly #references = new Map<string, string[]>();
+  /** Directories of links that are transferred, or were deleted at the source. */
   readonly #links: string[] = [];
 
   constructor(shown: string | undefined) {
@@ -44,7 +46,12 @@ class HeldDeletions {
       if (entry.type === "link") {
         this.#needed.addLink(directory, entry.linkTarget);
         this.#links.push(directory);
-      } else if (isReference({ directory, entry })) this.#units.add(unitOf(directory, entry.name));
+      } else if (isReference({ directory, entry })) {
+        const unit = unitOf(directory, entry.name);
+        const known = this.#references.get(unit) ?? [];
+        this.#references.set(unit, known);
+        known.push(joinName(directory, entry.name));
+      }
     }
     const isHeld = plan.kept.some(({ from }) => from !== undefined) || this.#isBelowHeld(directory);
     if (isHeld) this.#plans.set(directory, { plan, there });
@@ -57,8 +64,11 @@ class HeldDeletions {
     return this.#plans.has("");
   }
 
-  /** The held plans, which transfer what is needed. */
-  release(): { readonly plan: DirectoryPlan; readonly there: readonly Entry[] }[] {
+  /** The held plans, which transfer what is needed. References are read below `root`. */
+  async release(
+    root: string,
+    runner: JobRunner,
+  ): Promise<{ readonly plan: DirectoryPlan; readonly there: readonly Entry[] }[]> {
     const deleted: Named[] = [...this.#plans.values()].flatMap(({ plan: { directory, kept } }) =>
       kept.flatMap(({ from }) => from === undefined ? [] : [{ directory, entry: from }])
     );
@@ -66,13 +76,13 @@ class HeldDeletions {
       ...this.#links,
       ...deleted.filter(({ entry }) => entry.type === "link").map(({ directory }) => directory),
     ];
-    for (const unit of this.#units) {
+    const files = deleted.filter((name) => !isReference(name));
+    for (const [unit, references] of this.#references) {
       // Where links lead to the files of a unit, they tell which files are needed.
-      if (!links.some((path) => unit === "" || path === unit || path.startsWith(`${unit}/`))) {
-        this.#needed.addUnit(unit);
-      }
+      if (links.some((path) => unit === "" || path === unit || path.startsWith(`${unit}/`))) continue;
+      for (const path of await namedPaths({ root, unit, references }, files, runner)) this.#needed.addUnit(path);
     }
-    const needed = this.#needed.among(deleted.filter((name) => !isReference(name)));
+    const needed = this.#needed.among(files);
     const paths = new Set([...needed].map(({ directory, entry }) => joinName(directory, entry.name)));
     return [...this.#plans.values()].map(({ plan, there }) => ({ plan: transferring(plan, paths), there }));
   }

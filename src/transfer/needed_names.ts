@@ -3,8 +3,10 @@
 // nowhere. So a name is needed if
 //
 //   - a link that stays, or is pushed, leads to it, directly or through other links;
-//   - it belongs to the unit (phases.ts) of a file that refers to others and stays, or to a database that stays. Only the
-//     program knows what such a file names, so all of the unit is needed.
+//   - it belongs to the unit (phases.ts) of a reference that stays, or is below the directory of another file that refers to
+//     others, or of a database. Only the program knows what such a file names, so all of the unit or directory is needed. The
+//     root of a cache is an exception, unless a reference leads there or a database is in use: else one changed `.json` at the
+//     root would keep everything that the source deletes, until it is pushed.
 //
 // Pure.
 import { joinName, splitLast } from "../posix/file_names.ts";
@@ -35,9 +37,9 @@ export class NeededNames {
     }
   }
 
-  /** Takes a directory all of whose names are needed. */
-  addUnit(unit: string): void {
-    this.#units.add(unit);
+  /** Takes a name that is needed, with all that is below it if it is a directory. */
+  addUnit(path: string): void {
+    this.#units.add(path);
   }
 
   /** Takes a name of which only the receiving side knows. */
@@ -48,12 +50,12 @@ export class NeededNames {
 
   /** Takes a recorded name that keeps a state of its own. */
   addKept({ directory, entry }: Named, reason: Kept["reason"]): void {
-    const isDatabase = reason === "in use there" || reason === "part of a database that changed there" ||
-      isDatabaseName(entry.name);
-    if (entry.type === "file" && isDatabase) this.addUnit(directory);
-    else if (entry.type === "file" && phaseOf(directory, entry, undefined) !== "contents") {
-      this.addUnit(unitOf(directory, entry.name));
-    } else this.addForeign({ directory, entry });
+    const isInUse = reason === "in use there";
+    const isDatabase = isInUse || reason === "part of a database that changed there" || isDatabaseName(entry.name);
+    const describesDirectory = isDatabase ||
+      (phaseOf(directory, entry, undefined) !== "contents" && !pointsElsewhere(directory));
+    if (entry.type !== "file" || !describesDirectory) this.addForeign({ directory, entry });
+    else if (directory !== "" || isInUse) this.addUnit(directory);
   }
 
   /** Those of the names that are needed, with the directories above them. */

@@ -17,13 +17,14 @@ export type Phase = "contents" | "links" | "new pointers" | "pointers";
 export const PHASES = ["contents", "links", "new pointers", "pointers"] as const satisfies readonly Phase[];
 
 /** Larger files are `contents`, whatever their names. */
-const LARGEST_POINTER_BYTES = 1024 * 1024;
+export const LARGEST_POINTER_BYTES = 1024 * 1024;
 
 /**
  * Directories of references, by which programs find everything else: of a Hugging Face hub (huggingface_hub), npm (cacache,
- * lib/entry-index.js), uv (uv-cache, CacheBucket), cargo and Ollama (server/modelpath.go: `manifests` beside `blobs`).
+ * lib/entry-index.js), uv (uv-cache, CacheBucket), cargo and Ollama (server/modelpath.go: `manifests` beside `blobs`). Not uv's
+ * `simple-v*`, which list what servers have, and name no file of the cache.
  */
-const REFERENCES = /^(refs|trees|manifests|index(-v\d+)?|simple-v\d+|wheels-v\d+)$/;
+const REFERENCES = /^(refs|trees|manifests|index(-v\d+)?|wheels-v\d+)$/;
 
 /** Directories whose files refer to files elsewhere: references, and metadata of an installed package (PEP 376, PEP 627). */
 const POINTING_DIRECTORY = new RegExp(`${REFERENCES.source}|\\.(dist-info|egg-info)$`);
@@ -35,7 +36,7 @@ const POINTING_DIRECTORY = new RegExp(`${REFERENCES.source}|\\.(dist-info|egg-in
  * ModelScope's list of a model's files.
  */
 const POINTING_FILE =
-  /\.(json|nbi|ziphash|rkyv|http|rev|complete|msc)$|^(index|list|RECORD|METADATA|\.cargo-ok|packed-refs|HEAD|FETCH_HEAD)$/;
+  /\.(json|nbi|ziphash|http|rev|complete|msc)$|^(index|list|RECORD|METADATA|\.cargo-ok|packed-refs|HEAD|FETCH_HEAD)$/;
 
 /** Names that programs give to files of a database with values of its own beside it (diskcache, LMDB). */
 const DATABASE_NAME = /\.(db|sqlite3?|mdb)$/;

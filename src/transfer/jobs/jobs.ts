@@ -5,6 +5,7 @@ import { runCompare } from "./compare.ts";
 import { runCopy } from "./copy.ts";
 import { runCopyDatabases } from "./copy_database.ts";
 import { runFinish, runMake, runModes } from "./directories.ts";
+import { runFindNames } from "./find_names.ts";
 import { runHashContents } from "./hash_contents.ts";
 import { runList, runLook } from "./list.ts";
 import { runMeasureTraits } from "./measure_traits.ts";
@@ -21,6 +22,7 @@ export const JOBS = {
   measureTraits: runMeasureTraits,
   compare: runCompare,
   hashContents: runHashContents,
+  findNames: runFindNames,
   copy: runCopy,
   copyDatabases: runCopyDatabases,
   removeDatabases: runRemoveDatabases,
