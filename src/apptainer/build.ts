@@ -42,7 +42,7 @@ import {
 } from "./workspace.ts";
 import { renderRequirements } from "./requirements.ts";
 import { refreshWrappers } from "./wrapped_image.ts";
-import { removeIfPresent } from "../system/existence.ts";
+import { removeIfExists } from "../system/existence.ts";
 import { readNamesOrNone } from "../posix/read_names.ts";
 
 /** What will be done for one image. */
@@ -180,7 +180,7 @@ export async function buildImage(
   const now = await loadSetting(request.configOption, system);
   setting = withoutPack(now, request.name);
   plan = await planBuild(setting, request.name, request.mode, system);
-  for (const path of await unfinishedBuilds(plan.paths)) await removeIfPresent(path);
+  for (const path of await unfinishedBuilds(plan.paths)) await removeIfExists(path);
   if (plan.action === "skip") return { plan, steps: undefined, importWarnings: [] };
   // Under a name of this process: a build that was wrongly taken for dead does not write into this one.
   plan = { ...plan, paths: { ...plan.paths, building: ownedName(plan.paths.building) as AbsolutePath } };
@@ -202,11 +202,11 @@ export async function buildImage(
     const importWarnings = await executePlan(plan, steps, apptainer, audience, held);
     await publish(plan, steps, { setting, lock, fileHashes }, held);
     // The image has replaced the pack, and no record leads to that any more.
-    if (recordOf(now.section, request.name)?.kind === "pack") await removeIfPresent(packFile(setting, request.name));
+    if (recordOf(now.section, request.name)?.kind === "pack") await removeIfExists(packFile(setting, request.name));
     await refreshWrappers(await loadSetting(request.configOption, held), request.name, audience.report, held);
     return { plan, steps, importWarnings };
   } finally {
-    await removeIfPresent(plan.paths.building);
+    await removeIfExists(plan.paths.building);
     await removeWorkspace(steps.workspace).catch((error) =>
       audience.report({ type: "warning", subject: request.name, text: messageOf(error) })
     );

@@ -1,5 +1,5 @@
 // What changed in an environment and its settings since its image was built, from the files beside the image.
-import { readTextFileIfThere } from "../system/atomic_file.ts";
+import { readTextFileIfExists } from "../system/atomic_file.ts";
 import type { System } from "../system/system.ts";
 import { findChangedSince, ownPaths } from "../venv/own_files.ts";
 import { type DefinedSettings, readDefinition } from "./definition.ts";
@@ -81,7 +81,7 @@ async function packageDifferences(
   { requirements }: ImagePaths,
   { venv, packages }: ImageInputs,
 ): Promise<Difference[]> {
-  const text = await readTextFileIfThere(requirements).catch(() => undefined);
+  const text = await readTextFileIfExists(requirements).catch(() => undefined);
   if (text === undefined) return [];
   const built = readRequirements(text);
   const now = readRequirements(renderRequirements(venv, packages));
@@ -99,7 +99,7 @@ async function settingDifferences(
   { definition }: ImagePaths,
   { base, containerPath }: ImageInputs,
 ): Promise<Difference[]> {
-  const text = await readTextFileIfThere(definition).catch(() => undefined);
+  const text = await readTextFileIfExists(definition).catch(() => undefined);
   const built = text === undefined ? undefined : readDefinition(text);
   if (built === undefined) return [];
   const now: DefinedSettings = {

@@ -3,13 +3,13 @@
 import { type AbsolutePath, toAbsolutePath } from "../config/paths.ts";
 import { CliError, messageOf } from "../errors/errors.ts";
 import { writeFileAtomically } from "../system/atomic_file.ts";
-import { lstatIfPresent } from "../system/existence.ts";
+import { lstatIfExists } from "../system/existence.ts";
 import { sweepDirectory } from "../system/sweep.ts";
 import type { System } from "../system/system.ts";
 import { temporaryBeside } from "../system/temporary_name.ts";
 import { listSome, shellWord } from "../text/format.ts";
 import type { ImageRecord } from "./setting.ts";
-import { readNamesIfThere } from "../posix/read_names.ts";
+import { readNamesIfExists } from "../posix/read_names.ts";
 
 /** What the wrappers of one image start. */
 export interface WrappedImage {
@@ -78,7 +78,7 @@ export async function planWrappers(
   for (const program of programs) {
     const text = wrapperText(image, program);
     if (own.get(program) === text) unchanged.push(program);
-    else if (own.has(program) || await lstatIfPresent(`${directory}/${program}`) === undefined) {
+    else if (own.has(program) || await lstatIfExists(`${directory}/${program}`) === undefined) {
       write.set(program, text);
     } else foreign.push(program);
   }
@@ -96,7 +96,7 @@ export async function planWrappers(
 async function ownWrappers(directory: string, image: string): Promise<Map<string, string>> {
   const found = new Map<string, string>();
   try {
-    for (const [name, kind] of await readNamesIfThere(directory) ?? []) {
+    for (const [name, kind] of await readNamesIfExists(directory) ?? []) {
       const text = kind === "f" ? await readOwn(`${directory}/${name}`) : undefined;
       if (text !== undefined && isWrapperOf(image, text)) found.set(name, text);
     }
@@ -111,7 +111,7 @@ function isWrapperOf(image: string, text: string): boolean {
 }
 
 async function readOwn(path: string): Promise<string | undefined> {
-  const info = await lstatIfPresent(path);
+  const info = await lstatIfExists(path);
   if (!info?.isFile || info.size > MOST_BYTES || (info.uid !== null && info.uid !== Deno.uid())) return undefined;
   return await Deno.readTextFile(path).catch(() => undefined);
 }
@@ -165,7 +165,7 @@ export async function removeWrappers(directory: string, image: string): Promise<
   const names = await listWrappers(directory, image);
   for (const name of names) await Deno.remove(`${directory}/${name}`);
   // Fails if the directory has other files. A link to a directory is not removed: that would not fail.
-  if ((await lstatIfPresent(directory))?.isDirectory) await Deno.remove(directory).catch(() => {});
+  if ((await lstatIfExists(directory))?.isDirectory) await Deno.remove(directory).catch(() => {});
   return names;
 }
 

@@ -6,7 +6,7 @@ import { countOf } from "../contract/answer_fields.ts";
 import { FAILURE_SCHEMA, failureOf, failuresText, RESULT_ERROR } from "../runs/failures.ts";
 import { flag, text } from "../contract/fields.ts";
 import { formatFiles } from "../text/format.ts";
-import { lockVenv, readConfigIfThere, resolveVenvBase, venvPath } from "../venv/base.ts";
+import { lockVenv, readConfigIfExists, resolveVenvBase, venvPath } from "../venv/base.ts";
 import { kernelspecWarnings } from "../venv/kernelspecs.ts";
 import { applyRelocation, planRelocation } from "../venv/relocate.ts";
 import { listVenvs, readVenv, type Venv } from "../venv/venv.ts";
@@ -53,7 +53,7 @@ export default defineCommand({
   fields,
   answer,
   async run(request, { system, configOption, report }): Promise<FixupAnswer> {
-    const config = await readConfigIfThere(configOption, system);
+    const config = await readConfigIfExists(configOption, system);
     const base = resolveVenvBase({ option: undefined, config }, system);
     const venvs = request.venvName === undefined
       ? await listVenvs(base)

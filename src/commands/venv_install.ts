@@ -12,7 +12,7 @@ import { findUv, type Uv, uvMissing } from "../tools/uv.ts";
 import { underLocks } from "../system/file_lock.ts";
 import { temporaryBeside } from "../system/temporary_name.ts";
 import { waitForServer } from "../system/wait_for_server.ts";
-import { lockVenv, readConfigIfThere, resolveUvCache, resolveVenvBase, venvPath } from "../venv/base.ts";
+import { lockVenv, readConfigIfExists, resolveUvCache, resolveVenvBase, venvPath } from "../venv/base.ts";
 import { install, type InstallPlan, observeTarget, planInstall } from "../venv/install.ts";
 import { requirementsIn } from "../venv/requirement_files.ts";
 import { listVenvs } from "../venv/venv.ts";
@@ -94,7 +94,7 @@ export default defineCommand({
   answer,
   async ask(request, context) {
     if (request.envName !== undefined) return request;
-    const config = await readConfigIfThere(context.configOption, context.system);
+    const config = await readConfigIfExists(context.configOption, context.system);
     const base = resolveVenvBase({ option: request.venvBase, config }, context.system);
     const known = (await listVenvs(base)).map((venv) => venv.name);
     const envName = await context.prompt.text({
@@ -107,7 +107,7 @@ export default defineCommand({
   async run(request, context): Promise<InstallAnswer> {
     const { system } = context;
     const name = checkRequest(request);
-    const config = await readConfigIfThere(context.configOption, system);
+    const config = await readConfigIfExists(context.configOption, system);
     const base = resolveVenvBase({ option: request.venvBase, config }, system);
     const path = venvPath(base, name);
     const uvCacheDir = resolveUvCache(request.uvCacheDir, config, system);

@@ -6,7 +6,7 @@ import { type Answer, defineCommand } from "../contract/command.ts";
 import { text } from "../contract/fields.ts";
 import { formatAge, formatCount, formatSize } from "../text/format.ts";
 import { renderTable } from "../text/table.ts";
-import { readConfigIfThere, resolveVenvBase } from "../venv/base.ts";
+import { readConfigIfExists, resolveVenvBase } from "../venv/base.ts";
 import { measureTree } from "../transfer/measure.ts";
 import { readPackages } from "../venv/packages.ts";
 import { listVenvs } from "../venv/venv.ts";
@@ -50,7 +50,7 @@ export default defineCommand({
   fields,
   answer,
   async run(request, { system, configOption }): Promise<ListAnswer> {
-    const config = await readConfigIfThere(configOption, system);
+    const config = await readConfigIfExists(configOption, system);
     const base = resolveVenvBase({ option: request.venvBase, config }, system);
     const section = config?.config.apptainer;
     const images = section === undefined ? [] : Object.entries(withImageDetails(section).images);

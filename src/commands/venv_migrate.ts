@@ -10,7 +10,7 @@ import { commandLine } from "../shell/quote.ts";
 import type { System } from "../system/system.ts";
 import { sweepDirectory } from "../system/sweep.ts";
 import { findUv, uvMissing } from "../tools/uv.ts";
-import { readConfigIfThere, resolveUvCache, resolveVenvBase } from "../venv/base.ts";
+import { readConfigIfExists, resolveUvCache, resolveVenvBase } from "../venv/base.ts";
 import { removeRebuilt } from "../venv/carry.ts";
 import { kernelspecWarnings } from "../venv/kernelspecs.ts";
 import { planRebuild, rebuild, type RebuildRequest, type Rebuilt } from "../venv/rebuild.ts";
@@ -86,7 +86,7 @@ export default defineCommand({
         "Cannot use --delete-source with --no-verify: an error in the target would go unnoticed",
       );
     }
-    const config = await readConfigIfThere(context.configOption, system);
+    const config = await readConfigIfExists(context.configOption, system);
     const resolve = (path: string, label: string) =>
       resolvePath(path, system.env, system.cwd, { label, kind: "usage" });
     const uvCacheDir = resolveUvCache(request.uvCacheDir, config, system);
@@ -186,7 +186,7 @@ async function removeSource(
 }
 
 async function askSource({ system, configOption, prompt }: Context): Promise<string | undefined> {
-  const config = await readConfigIfThere(configOption, system);
+  const config = await readConfigIfExists(configOption, system);
   const venvs = await listVenvs(resolveVenvBase({ option: undefined, config }, system));
   if (venvs.length === 0) return undefined;
   return await prompt.select({

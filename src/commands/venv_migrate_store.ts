@@ -10,7 +10,7 @@ import { isDirectory } from "../system/existence.ts";
 import { listSome } from "../text/format.ts";
 import { commandLine } from "../shell/quote.ts";
 import { findUv, type Uv, uvMissing } from "../tools/uv.ts";
-import { defaultUvCache, readConfigIfThere, resolveUvCache, resolveVenvBase } from "../venv/base.ts";
+import { defaultUvCache, readConfigIfExists, resolveUvCache, resolveVenvBase } from "../venv/base.ts";
 import { kernelspecWarnings } from "../venv/kernelspecs.ts";
 import { planRebuild, rebuild, type Rebuilt } from "../venv/rebuild.ts";
 import { differenceFailures, type Failure, FAILURE_SCHEMA, failureOf } from "../runs/failures.ts";
@@ -119,7 +119,7 @@ export default defineCommand({
         "Cannot use --delete-old with --no-verify: an error in the new ones would go unnoticed",
       );
     }
-    const config = await readConfigIfThere(context.configOption, system);
+    const config = await readConfigIfExists(context.configOption, system);
     const paths = await resolvePaths(request, config, context);
     await checkPaths(paths);
     const deletesCache = request.deleteOld && !request.skipCacheCopy && isCacheDeleted(paths);

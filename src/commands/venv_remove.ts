@@ -8,7 +8,7 @@ import { formatFiles, formatSize } from "../text/format.ts";
 import { closestString } from "../text/closest_string.ts";
 import { commandLine } from "../shell/quote.ts";
 import { sweepDirectory } from "../system/sweep.ts";
-import { lockVenv, readConfigIfThere, resolveVenvBase } from "../venv/base.ts";
+import { lockVenv, readConfigIfExists, resolveVenvBase } from "../venv/base.ts";
 import { measureTree } from "../transfer/measure.ts";
 import { findOwnFiles, hasOwnFiles } from "../venv/own_files.ts";
 import {
@@ -68,7 +68,7 @@ export default defineCommand({
   fields,
   answer,
   async ask(request, { system, configOption, prompt }) {
-    const config = await readConfigIfThere(configOption, system);
+    const config = await readConfigIfExists(configOption, system);
     const base = resolveVenvBase({ option: request.venvBase, config }, system);
     const venvs = request.name === undefined ? await listVenvs(base) : [];
     if (request.name === undefined && venvs.length === 0) return request;
@@ -89,7 +89,7 @@ export default defineCommand({
     return { ...request, name, yes, deleteOwnFiles: hasOwn || request.deleteOwnFiles };
   },
   async run(request, { system, configOption, report }): Promise<RemoveAnswer> {
-    const config = await readConfigIfThere(configOption, system);
+    const config = await readConfigIfExists(configOption, system);
     const base = resolveVenvBase({ option: request.venvBase, config }, system);
     if (request.name === undefined) {
       throw new CliError("usage", "Missing the name of the environment", { hint: "euler-files venv remove NAME" });

@@ -3,7 +3,7 @@ import { VARIABLE_NAME } from "../config/names.ts";
 import { unfinishedMigrations } from "../migration/unfinished.ts";
 import { layoutOf } from "../variables/layout.ts";
 import type { CheckContext, Finding, Look } from "./check.ts";
-import { readNamesIfThere } from "../posix/read_names.ts";
+import { readNamesIfExists } from "../posix/read_names.ts";
 
 /** The check. */
 export const LEFTOVERS_LOOK: Look = { name: "leftovers", run: lookForLeftovers };
@@ -12,7 +12,7 @@ async function lookForLeftovers({ config, resolved }: CheckContext): Promise<Fin
   if (config === undefined || resolved === undefined) return [];
   const name = "leftovers";
   const { cacheRoot } = resolved;
-  const names = [...(await readNamesIfThere(cacheRoot))?.keys() ?? []];
+  const names = [...(await readNamesIfExists(cacheRoot))?.keys() ?? []];
   // A directory with a marker beside it is a copy of ours.
   const copies = names.filter((one) => VARIABLE_NAME.test(one) && names.includes(layoutOf("", one).marker.slice(1)));
   const unmanaged = copies.filter((one) => !Object.hasOwn(config.vars, one)).sort();

@@ -1,7 +1,7 @@
 // Copies on a node's disk that outlives jobs: those that no job has used for long are removed, since nothing else does.
 import type { Report } from "../contract/events.ts";
-import { lstatIfPresent } from "../system/existence.ts";
-import { readNamesIfThere } from "../posix/read_names.ts";
+import { lstatIfExists } from "../system/existence.ts";
+import { readNamesIfExists } from "../posix/read_names.ts";
 
 /** A copy that no sync has used for so long is removed. A job that runs longer than that can lose its copy. */
 const OLD_MILLISECONDS = 30 * 24 * 3600 * 1000;
@@ -9,10 +9,10 @@ const OLD_MILLISECONDS = 30 * 24 * 3600 * 1000;
 /** The names of copies in our directory on the node's disk that were not used for long. */
 export async function oldCopies(root: string, keep: readonly string[], nowMilliseconds: number): Promise<string[]> {
   const old: string[] = [];
-  for (const name of (await readNamesIfThere(root))?.keys() ?? []) {
+  for (const name of (await readNamesIfExists(root))?.keys() ?? []) {
     const [, variable] = /^\.([A-Za-z_][A-Za-z0-9_]*)\.synced$/.exec(name) ?? [];
     if (variable === undefined || keep.includes(variable)) continue;
-    const info = await lstatIfPresent(`${root}/${name}`);
+    const info = await lstatIfExists(`${root}/${name}`);
     if (nowMilliseconds - (info?.mtime?.getTime() ?? nowMilliseconds) > OLD_MILLISECONDS) old.push(variable);
   }
   return old;

@@ -2,7 +2,7 @@
 // the node saves to `.NAME.from/JOB.NODE`, and removed when they are merged into the copy. So a push that is cut off by the end
 // of its job is found, and the next command finishes it.
 import * as v from "valibot";
-import { lstatIfPresent, nameExists, removeIfPresent } from "../system/existence.ts";
+import { lstatIfExists, nameExists, removeIfExists } from "../system/existence.ts";
 import { writeFileAtomically } from "../system/atomic_file.ts";
 import { readOwnText } from "../system/own_file.ts";
 import type { System } from "../system/system.ts";
@@ -13,7 +13,7 @@ import { layoutOf } from "../variables/layout.ts";
 import { splitLast } from "../posix/file_names.ts";
 import { mainNameOf, namesOfDatabase } from "../transfer/database_files.ts";
 import { USUAL_TRAITS } from "../transfer/traits.ts";
-import { readNamesIfThere } from "../posix/read_names.ts";
+import { readNamesIfExists } from "../posix/read_names.ts";
 
 /** A path, the target of a link, and the state as entry_text.ts writes it. */
 const FILE_SCHEMA = v.tuple([v.string(), v.string(), v.string()]);
@@ -135,8 +135,8 @@ export async function savedPushes(
   const root = layoutOf(cacheRoot, name).saved;
   const found: SavedPaths[] = [];
   // Check with Deno.lstat first: loading the libc calls takes time, and this directory seldom exists.
-  if (await lstatIfPresent(root) === undefined) return found;
-  for (const name of (await readNamesIfThere(root))?.keys() ?? []) {
+  if (await lstatIfExists(root) === undefined) return found;
+  for (const name of (await readNamesIfExists(root))?.keys() ?? []) {
     const [, from] = RECORDS[kind].exec(name) ?? [];
     if (from !== undefined) found.push(savedPaths(root, from));
   }
@@ -145,8 +145,8 @@ export async function savedPushes(
 
 /** Removes the record, and the lock with it, which the caller holds. */
 export async function removeRecord({ record, lock }: SavedPaths): Promise<void> {
-  await removeIfPresent(record);
-  await removeIfPresent(lock);
+  await removeIfExists(record);
+  await removeIfExists(lock);
 }
 
 /**

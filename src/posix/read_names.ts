@@ -12,7 +12,7 @@ export function readNames(directory: string): Promise<Map<string, FileKind>> {
 }
 
 /** The same; undefined if the directory does not exist. */
-export async function readNamesIfThere(directory: string): Promise<Map<string, FileKind> | undefined> {
+export async function readNamesIfExists(directory: string): Promise<Map<string, FileKind> | undefined> {
   return await readNames(directory).catch((error) => {
     if (error instanceof SystemCallError && error.errno === ENOENT) return undefined;
     throw error;

@@ -10,7 +10,7 @@ import {
 } from "../nodes/saved_push.ts";
 import { splitLast } from "../posix/file_names.ts";
 import { findHolder } from "../system/file_lock.ts";
-import { removeIfPresent } from "../system/existence.ts";
+import { removeIfExists } from "../system/existence.ts";
 import type { System } from "../system/system.ts";
 import { mainNameOf, namesOfDatabase } from "../transfer/database_files.ts";
 import { type EntryState, sameContent } from "../transfer/entry.ts";
@@ -90,7 +90,7 @@ export async function settleCut({ variable, settings }: CutOffRequest, system: S
     if (left.size === push.changed.size) continue;
     const settled = [...push.changed.keys()].filter((path) => !left.has(path));
     await removeSaved(saved, await lookAtAll(saved.directory, settled, system), system);
-    if (left.size === 0) await removeIfPresent(saved.cut);
+    if (left.size === 0) await removeIfExists(saved.cut);
     else await writeSavedPush(saved.cut, { ...push, changed: left });
   }
 }

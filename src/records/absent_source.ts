@@ -3,7 +3,7 @@
 // not exist either, so `~/.triton/cache` counts as new.
 import { dirname } from "node:path/posix";
 import { defaultSource, PRESETS } from "../config/presets.ts";
-import { lstatIfPresent } from "../system/existence.ts";
+import { lstatIfExists } from "../system/existence.ts";
 import { readNames } from "../posix/read_names.ts";
 
 /** The source, its variable's name and the environment. */
@@ -17,7 +17,7 @@ export interface AbsentSourceRequest {
 export async function lookAbove(
   { name, source, env }: AbsentSourceRequest,
 ): Promise<"exists" | "missing" | "dangling"> {
-  const [link, above] = await Promise.all([lstatIfPresent(source), directoryAt(dirname(source))]);
+  const [link, above] = await Promise.all([lstatIfExists(source), directoryAt(dirname(source))]);
   if (link?.isSymlink) return "dangling";
   if (above !== undefined) return "exists";
   const { HOME: home } = env;
@@ -42,7 +42,7 @@ async function isMissingBelow(home: string, path: string): Promise<boolean> {
   if (self === undefined || (await countNames(home)) === 0) return false;
   let above = dirname(path);
   // Stop at a dangling link: its target may be on another file system that is not mounted.
-  while (above !== home && await lstatIfPresent(above) === undefined) above = dirname(above);
+  while (above !== home && await lstatIfExists(above) === undefined) above = dirname(above);
   return (await directoryAt(above))?.dev === self.dev;
 }
 

@@ -14,7 +14,7 @@ import type { KeptPath } from "../transfer/transfer.ts";
 import type { VariableLayout } from "../variables/layout.ts";
 import { MARKED_KEPT_SCHEMA, type Marker, type MarkerAbsence } from "./marker.ts";
 import type { Variable } from "../variables/variable.ts";
-import { removeIfPresent } from "../system/existence.ts";
+import { removeIfExists } from "../system/existence.ts";
 
 /** The kept files as a marker or the file beside it records them: their number and the first of them. */
 export type MarkedKept = NonNullable<Marker["kept"]>;
@@ -43,7 +43,7 @@ function firstOf({ paths, others }: KeptFiles, count: number): MarkedKept {
 
 /** Writes the file beside the marker, or removes it if no file was kept. */
 export async function recordKept(layout: VariableLayout, kept: KeptFiles): Promise<void> {
-  if (kept.paths.length + kept.others === 0) return await removeIfPresent(layout.kept);
+  if (kept.paths.length + kept.others === 0) return await removeIfExists(layout.kept);
   const content = JSON.stringify(firstOf(kept, NAMED_BESIDE));
   await writeFileAtomically({ path: layout.kept, content, mode: 0o600, durability: "fast" });
 }

@@ -5,7 +5,7 @@ import { RACY_SECONDS } from "../transfer/racy.ts";
 import { writeFileAtomically } from "../system/atomic_file.ts";
 import { MOST_OWN_BYTES, readOwnText } from "../system/own_file.ts";
 import { asObject } from "../text/json_value.ts";
-import { removeIfPresent } from "../system/existence.ts";
+import { removeIfExists } from "../system/existence.ts";
 
 /** Links that lead out of a source: how many, and the first few with what they lead to. */
 export const OUTSIDE_LINKS_SCHEMA = v.object({
@@ -142,7 +142,7 @@ export async function makeStale(
 
 /** Removes a marker before its target changes, so that a half-updated target is never fresh. */
 export async function removeMarker(path: string): Promise<void> {
-  await removeIfPresent(path);
+  await removeIfExists(path);
 }
 
 /** When a marker that cannot be used was written, in seconds since 1970: one of version 1.x has the time. Undefined without one. */

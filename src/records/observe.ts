@@ -6,7 +6,7 @@ import { type AbsentSourceRequest, lookAbove } from "./absent_source.ts";
 import { layoutOf } from "../variables/layout.ts";
 import { type Marker, type MarkerAbsence, readMarker } from "./marker.ts";
 import type { StagingSettings, Variable } from "../variables/variable.ts";
-import { lstatIfPresent } from "../system/existence.ts";
+import { lstatIfExists } from "../system/existence.ts";
 
 /** An existing source, as far as freshness looks at it: the directory and its direct children. */
 export interface SourceDirectory {
@@ -103,7 +103,7 @@ export async function observeSource(
     names.sort();
     const children = new Map<string, string>();
     let newest = mtimeMilliseconds;
-    const infos = await Promise.all(names.map((name) => lstatIfPresent(`${path}/${name}`)));
+    const infos = await Promise.all(names.map((name) => lstatIfExists(`${path}/${name}`)));
     infos.forEach((info, index) => {
       // Deleted between readdir and lstat, for example another program's temporary file.
       if (info === undefined) return;

@@ -34,7 +34,7 @@ export async function mergeBeforeSync(
 
 async function hasRecords(directory: string): Promise<boolean> {
   // Load the libc calls only here: that takes time, and this directory seldom exists.
-  const { readNamesIfThere } = await import("../posix/read_names.ts");
-  const names = await readNamesIfThere(directory);
+  const { readNamesIfExists } = await import("../posix/read_names.ts");
+  const names = await readNamesIfExists(directory);
   return [...names?.keys() ?? []].some((name) => name.endsWith(".push"));
 }

@@ -19,7 +19,7 @@ import { countUnpushed } from "./unpushed.ts";
 import type { StagingSettings, Variable } from "../variables/variable.ts";
 import { directoriesIn } from "../system/existence.ts";
 import { acquireLock } from "../system/file_lock.ts";
-import { readNames, readNamesIfThere } from "../posix/read_names.ts";
+import { readNames, readNamesIfExists } from "../posix/read_names.ts";
 
 /** The kinds of directories that `clean` can remove. */
 export const CLEANABLE_KINDS = ["copy", "unfinished", "kept-aside", "redirected"] as const;
@@ -108,7 +108,7 @@ const RECORD = /^\.([A-Za-z_][A-Za-z0-9_]*)\.(synced|manifest|source|intent-log|
  */
 export async function removeOrphans({ settings, configured }: CleanRequest, system: System): Promise<void> {
   const { cacheRoot } = settings;
-  const kinds = await readNamesIfThere(cacheRoot) ?? new Map();
+  const kinds = await readNamesIfExists(cacheRoot) ?? new Map();
   const names = new Set([...kinds.keys()].flatMap((entry) => RECORD.exec(entry)?.[1] ?? []));
   const isConfigured = (name: string) => configured.some((one) => one.name === name);
   for (const name of names) if (!isConfigured(name)) await removeRecords(cacheRoot, name, system).catch(() => {});

@@ -16,7 +16,7 @@ import type { System } from "../system/system.ts";
 import { hasOwnerEnded, ownedName, ownerOf } from "../system/temporary_name.ts";
 import { PARTIAL_DIRECTORY } from "../transfer/own_names.ts";
 import type { VariableLayout } from "../variables/layout.ts";
-import { readNamesIfThere } from "../posix/read_names.ts";
+import { readNamesIfExists } from "../posix/read_names.ts";
 
 /** A tree in which a first copy was started. */
 interface Unfinished {
@@ -37,7 +37,7 @@ export interface FirstCopy extends AsyncDisposable {
 async function findUnfinished({ partial }: VariableLayout): Promise<readonly Unfinished[]> {
   const [directory, prefix] = splitAbsolute(partial);
   const found: Unfinished[] = [];
-  for (const name of (await readNamesIfThere(directory))?.keys() ?? []) {
+  for (const name of (await readNamesIfExists(directory))?.keys() ?? []) {
     const owner = ownerOf(name, prefix);
     if (owner === undefined && name !== prefix) continue;
     const isLeft = owner === undefined || await hasOwnerEnded(owner);

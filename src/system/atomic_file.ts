@@ -79,7 +79,7 @@ async function syncDirectory(path: string): Promise<void> {
 }
 
 /** The text of a regular file, or undefined if there is none. A FIFO is not read, since reading would block forever. */
-export async function readTextFileIfThere(path: string): Promise<string | undefined> {
+export async function readTextFileIfExists(path: string): Promise<string | undefined> {
   try {
     return (await Deno.stat(path)).isFile ? await Deno.readTextFile(path) : undefined;
   } catch (error) {

@@ -1,6 +1,6 @@
 // Whether names exist, and removing those that may not exist. Code that has to tell "not found" from other errors in another
 // way has a check of its own.
-import { readNamesIfThere } from "../posix/read_names.ts";
+import { readNamesIfExists } from "../posix/read_names.ts";
 
 /** Whether a name exists, wherever it leads if it is a link. False also if it cannot be looked at. */
 export async function nameExists(path: string): Promise<boolean> {
@@ -26,7 +26,7 @@ export async function nearestDirectory(path: string): Promise<string> {
 }
 
 /** What lstat(2) tells of a name; undefined if it does not exist. Throws any other error. */
-export async function lstatIfPresent(path: string): Promise<Deno.FileInfo | undefined> {
+export async function lstatIfExists(path: string): Promise<Deno.FileInfo | undefined> {
   return await Deno.lstat(path).catch((error) => {
     if (error instanceof Deno.errors.NotFound) return undefined;
     throw error;
@@ -43,7 +43,7 @@ export function isMissingOrForbidden(error: unknown): boolean {
  * The path without links; undefined if it leads to nothing or may not be followed. Throws any other error, such as that of a
  * server that answers wrongly for a moment: that says nothing of the path.
  */
-export async function realPathIfPresent(path: string): Promise<string | undefined> {
+export async function realPathIfExists(path: string): Promise<string | undefined> {
   return await Deno.realPath(path).catch((error) => {
     if (isMissingOrForbidden(error)) return undefined;
     throw error;
@@ -51,7 +51,7 @@ export async function realPathIfPresent(path: string): Promise<string | undefine
 }
 
 /** Removes a file or an empty directory, if it exists. Throws any other error. */
-export async function removeIfPresent(path: string): Promise<void> {
+export async function removeIfExists(path: string): Promise<void> {
   await Deno.remove(path).catch((error) => {
     if (!(error instanceof Deno.errors.NotFound)) throw error;
   });
@@ -59,6 +59,6 @@ export async function removeIfPresent(path: string): Promise<void> {
 
 /** The names of the directories in a directory, in its order; none if it does not exist. Throws a SystemCallError. */
 export async function directoriesIn(directory: string): Promise<string[]> {
-  const kinds = await readNamesIfThere(directory) ?? new Map();
+  const kinds = await readNamesIfExists(directory) ?? new Map();
   return [...kinds].filter(([, kind]) => kind === "d").map(([name]) => name);
 }

@@ -1,6 +1,6 @@
 // A held lock, which is checked during the work, since on some file systems another process can take it over.
 import { CliError } from "../errors/errors.ts";
-import { lstatIfPresent } from "./existence.ts";
+import { lstatIfExists } from "./existence.ts";
 import { holderName, type Lock, type LockRequest, readHolder } from "./lock_holder.ts";
 import type { System } from "./system.ts";
 
@@ -59,7 +59,7 @@ export function holdLock({ kind, former, path, afterwards, findTaker, beat, remo
 /** The lock. At its release its file is removed if what it protects is gone: if none of the paths exists. */
 export function lockGoingWith(lock: Lock, ...paths: readonly string[]): Lock {
   const areGone = async () => {
-    const found = await Promise.all(paths.map(lstatIfPresent));
+    const found = await Promise.all(paths.map(lstatIfExists));
     return found.every((info) => info === undefined);
   };
   return {

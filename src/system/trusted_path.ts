@@ -51,7 +51,7 @@ async function findPathFault({ path, strictFrom, userId }: PathCheck): Promise<P
       continue;
     }
     const here = `${above}/${component.name}`;
-    const info = await (links === 0 ? looks.get(here)! : lstatIfThere(here));
+    const info = await (links === 0 ? looks.get(here)! : lstatIfPathExists(here));
     if (info instanceof Error) throw info;
     if (info === undefined) return undefined;
     const owner = info.uid ?? userId;
@@ -84,7 +84,7 @@ function lookAhead(names: readonly string[]): Map<string, Promise<Deno.FileInfo 
   return new Map(names.map((name) => {
     path += `/${name}`;
     // An error matters only if the walk reaches this component.
-    return [path, lstatIfThere(path).catch((error: Error) => error)];
+    return [path, lstatIfPathExists(path).catch((error: Error) => error)];
   }));
 }
 
@@ -100,7 +100,8 @@ function namesOf(path: string): string[] {
   return path.split("/").filter((name) => name !== "" && name !== ".");
 }
 
-async function lstatIfThere(path: string): Promise<Deno.FileInfo | undefined> {
+/** Undefined also if a part of the path is no directory. */
+async function lstatIfPathExists(path: string): Promise<Deno.FileInfo | undefined> {
   try {
     return await Deno.lstat(path);
   } catch (error) {

@@ -7,7 +7,7 @@ import { readOwnText, refusal } from "../system/own_file.ts";
 import { type EntryState, sameContent } from "./entry.ts";
 import type { TransferPolicy } from "./decide.ts";
 import { type Item, pathOf } from "./item.ts";
-import { removeIfPresent } from "../system/existence.ts";
+import { removeIfExists } from "../system/existence.ts";
 
 /** The receiving side: an entry of the log counts only where that side has what the entry announced. */
 export type ReceivingSide = "target" | "source";
@@ -169,5 +169,5 @@ export function loggedState(
 
 /** Removes the log, when the manifest records all of it. */
 export async function removeIntentLog(path: string): Promise<void> {
-  await Promise.all([...new Set([earlierName(path), path])].map(removeIfPresent));
+  await Promise.all([...new Set([earlierName(path), path])].map(removeIfExists));
 }

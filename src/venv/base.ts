@@ -17,7 +17,7 @@ export interface VenvBaseSources {
 }
 
 /** The configuration, or undefined if it doesn't exist: environments don't need one. Throws CliErrors for a faulty one. */
-export async function readConfigIfThere(
+export async function readConfigIfExists(
   option: string | undefined,
   system: Pick<System, "env" | "cwd">,
 ): Promise<ConfigFile | undefined> {

@@ -1,6 +1,6 @@
 // Prefixes of conda, mamba, micromamba and pixi: recognized by their `conda-meta`, and what is installed in them. They can be packed;
 // what else is done with environments is for those of Python (`pyvenv.cfg`).
-import { readTextFileIfThere } from "../system/atomic_file.ts";
+import { readTextFileIfExists } from "../system/atomic_file.ts";
 import { isDirectory, pathExists } from "../system/existence.ts";
 import { type InstalledPackage, readPackages } from "./packages.ts";
 import { readVenv, seriesOf, type Venv } from "./venv.ts";
@@ -60,7 +60,7 @@ async function readCondaPackages(path: string): Promise<InstalledPackage[]> {
 
 async function readRecord(path: string): Promise<InstalledPackage | undefined> {
   try {
-    const { name, version, build, url, md5 } = JSON.parse(await readTextFileIfThere(path) ?? "{}") as CondaRecord;
+    const { name, version, build, url, md5 } = JSON.parse(await readTextFileIfExists(path) ?? "{}") as CondaRecord;
     if (typeof name !== "string" || typeof version !== "string") return undefined;
     const hash = typeof md5 === "string" ? md5 : "";
     return {

@@ -7,7 +7,7 @@ import { ENOENT, succeeded } from "../posix/errno.ts";
 import { AT_FDCWD, O_CLOEXEC, O_NOFOLLOW, O_NONBLOCK, O_RDONLY } from "../posix/libc.ts";
 import { cString } from "../posix/tree.ts";
 import { run, type Work } from "../posix/work.ts";
-import { readTextFileIfThere } from "../system/atomic_file.ts";
+import { readTextFileIfExists } from "../system/atomic_file.ts";
 import { sitePackages } from "./venv.ts";
 
 /** What a list says about one file. Every part may be missing: RECORD lists itself without a hash. */
@@ -50,7 +50,7 @@ async function readLists(
   into: { readonly files: Map<string, InstalledFile>; readonly unlisted: Set<string> },
 ): Promise<void> {
   const directory = `${root}/${site}/${metadata}`;
-  const record = await readTextFileIfThere(`${directory}/RECORD`);
+  const record = await readTextFileIfExists(`${directory}/RECORD`);
   if (record !== undefined) {
     const listedAt = (await Deno.stat(`${directory}/RECORD`)).mtime?.getTime() ?? 0;
     into.files.set(`${site}/${metadata}/RECORD`, { hash: undefined, sizeBytes: undefined, listedAt });
@@ -61,12 +61,12 @@ async function readLists(
     return;
   }
   into.unlisted.add(`${site}/${metadata}`);
-  const installed = await readTextFileIfThere(`${directory}/installed-files.txt`);
+  const installed = await readTextFileIfExists(`${directory}/installed-files.txt`);
   for (const line of (installed ?? "").split("\n").filter((one) => one !== "")) {
     const own = pathIn(root, `${site}/${metadata}`, line);
     if (own !== undefined) into.files.set(own, { hash: undefined, sizeBytes: undefined, listedAt: 0 });
   }
-  const tops = await readTextFileIfThere(`${directory}/top_level.txt`);
+  const tops = await readTextFileIfExists(`${directory}/top_level.txt`);
   for (const top of (tops ?? "").split("\n").map((line) => line.trim()).filter((line) => line !== "")) {
     if (installed === undefined) [top, `${top}.py`].forEach((name) => into.unlisted.add(`${site}/${name}`));
   }

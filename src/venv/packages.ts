@@ -2,7 +2,7 @@
 import { splitAbsolute } from "../posix/file_names.ts";
 import { readNames } from "../posix/read_names.ts";
 import { createHash } from "node:crypto";
-import { readTextFileIfThere } from "../system/atomic_file.ts";
+import { readTextFileIfExists } from "../system/atomic_file.ts";
 import { sitePackages, type Venv } from "./venv.ts";
 import { nameExists } from "../system/existence.ts";
 
@@ -65,7 +65,7 @@ async function readPackage(directory: string): Promise<InstalledPackage | undefi
 }
 
 async function readOwn(path: string): Promise<string | undefined> {
-  return await readTextFileIfThere(path).catch(() => undefined);
+  return await readTextFileIfExists(path).catch(() => undefined);
 }
 
 function hashRecord(record: string): string {

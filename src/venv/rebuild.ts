@@ -23,7 +23,7 @@ import { ownFilesError } from "./own_files_text.ts";
 import { basePythons, freezeOwnPackages } from "./rebuild_source.ts";
 import { applyRelocation, planRelocation } from "./relocate.ts";
 import { readVenv, refuseHalfMade, type Venv } from "./venv.ts";
-import { lstatIfPresent, nameExists } from "../system/existence.ts";
+import { lstatIfExists, nameExists } from "../system/existence.ts";
 
 /** The environment to reinstall, and its new path. */
 export interface RebuildRequest {
@@ -159,7 +159,7 @@ async function lookAtTarget(
 
 /** The environment at a target; undefined if its name is free. Throws a CliError `refused` for anything else there. */
 async function environmentAt(target: AbsolutePath): Promise<Venv | undefined> {
-  const info = await lstatIfPresent(target);
+  const info = await lstatIfExists(target);
   if (info === undefined) return undefined;
   if (info.isDirectory && (await readNames(target)).size === 0) return undefined;
   const venv = info.isDirectory ? await readVenv(target) : undefined;
@@ -228,7 +228,7 @@ export async function rebuild(
   await using lock = await lockVenv(target, request.lockTimeoutSeconds, system, wait);
   const held = underLocks(system, lock);
   try {
-    await removeTreeIfPresent(madeBefore);
+    await removeTreeIfExists(madeBefore);
     await putRight(target, replaced);
     // The repair, or another run in the meantime, may have put an environment at the target, or removed one.
     const there = await environmentAt(target);
@@ -261,7 +261,7 @@ export async function rebuild(
   } finally {
     // Also that of an earlier run that was killed.
     await unlinkPath(requirements).catch(() => {});
-    await removeTreeIfPresent(made);
+    await removeTreeIfExists(made);
   }
 }
 
@@ -310,7 +310,7 @@ async function makeVenv(
     } catch (error) {
       if (!(error instanceof CliError)) throw error;
       failure = error;
-      await removeTreeIfPresent(path);
+      await removeTreeIfExists(path);
     }
   }
   throw failure;
@@ -346,6 +346,6 @@ async function fixPaths(path: string, target: string, source: string): Promise<v
   });
 }
 
-async function removeTreeIfPresent(path: string): Promise<void> {
+async function removeTreeIfExists(path: string): Promise<void> {
   if (await nameExists(path)) await Deno.remove(path, { recursive: true });
 }

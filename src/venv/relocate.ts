@@ -4,8 +4,8 @@ import { waitingCalls } from "../posix/calls.ts";
 import { readLinkText, readSmallFile, replaceFile, replaceLink } from "../posix/small_file.ts";
 import { splitAbsolute, splitLast } from "../posix/file_names.ts";
 import { run } from "../posix/work.ts";
-import { readTextFileIfThere } from "../system/atomic_file.ts";
-import { isMissingOrForbidden, realPathIfPresent } from "../system/existence.ts";
+import { readTextFileIfExists } from "../system/atomic_file.ts";
+import { isMissingOrForbidden, realPathIfExists } from "../system/existence.ts";
 import { removeInPlace } from "../system/remove_tree.ts";
 import { sweepDirectory } from "../system/sweep.ts";
 import { temporaryBeside } from "../system/temporary_name.ts";
@@ -112,7 +112,7 @@ async function ownDirectories(root: string, directories: readonly string[]): Pro
   const realRoot = await Deno.realPath(root);
   const own = new Set<string>();
   for (const directory of new Set(directories)) {
-    const real = await realPathIfPresent(`${root}/${directory}`);
+    const real = await realPathIfExists(`${root}/${directory}`);
     if (real === realRoot + (directory === "" ? "" : `/${directory}`)) own.add(directory);
   }
   return own;
@@ -207,7 +207,7 @@ async function installedScripts(root: string): Promise<Set<string>> {
     const directories = [...(await kindsOf(site)).keys()].filter((name) => name.endsWith(".dist-info"));
     const records = await Promise.all(
       directories.map((name) =>
-        readTextFileIfThere(`${site}/${name}/RECORD`).catch((error) => {
+        readTextFileIfExists(`${site}/${name}/RECORD`).catch((error) => {
           if (isMissingOrForbidden(error)) return undefined;
           throw error;
         })
@@ -235,7 +235,7 @@ async function formerRoots(
     const launched = installed.has(script.path) ? launcherRoot(script.content) : undefined;
     if (launched !== undefined) found.add(fromBytes(launched).replace(/\/+$/, ""));
   }
-  const created = parsePyvenvCfg(await readTextFileIfThere(`${root}/pyvenv.cfg`) ?? "").get("command");
+  const created = parsePyvenvCfg(await readTextFileIfExists(`${root}/pyvenv.cfg`) ?? "").get("command");
   // `command = /usr/bin/python3 -m venv /venvs/a`: the last word is its original path; paths with blanks have another form.
   const path = /\s(\/\S+)$/.exec(created ?? "")?.[1];
   if (path !== undefined) found.add(path.replace(/\/+$/, ""));
@@ -298,7 +298,7 @@ async function innerEnvironments(root: string): Promise<string[]> {
   const inner: string[] = [];
   for (const [name, kind] of await kindsOf(root)) {
     if (["bin", "lib", "lib64", "include", "share"].includes(name)) continue;
-    if (kind === "d" && await realPathIfPresent(`${root}/${name}/pyvenv.cfg`) !== undefined) inner.push(name);
+    if (kind === "d" && await realPathIfExists(`${root}/${name}/pyvenv.cfg`) !== undefined) inner.push(name);
   }
   return inner.sort();
 }

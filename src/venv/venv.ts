@@ -2,11 +2,11 @@
 import { CliError, messageOf } from "../errors/errors.ts";
 import { waitingCalls } from "../posix/calls.ts";
 import { isUtf8Name } from "../posix/file_names.ts";
-import { readNamesIfThere } from "../posix/read_names.ts";
+import { readNamesIfExists } from "../posix/read_names.ts";
 import { kindsIn } from "../posix/small_file.ts";
 import { run } from "../posix/work.ts";
-import { readTextFileIfThere } from "../system/atomic_file.ts";
-import { isMissingOrForbidden, realPathIfPresent } from "../system/existence.ts";
+import { readTextFileIfExists } from "../system/atomic_file.ts";
+import { isMissingOrForbidden, realPathIfExists } from "../system/existence.ts";
 
 /** One virtual environment, as described by its `pyvenv.cfg` and its directories. */
 export interface Venv {
@@ -55,7 +55,7 @@ export function seriesOf(pythonVersion: string): string {
  * in the file or in the name of `lib/pythonX.Y`.
  */
 export async function readVenv(path: string): Promise<Venv | undefined> {
-  const text = await readTextFileIfThere(`${path}/pyvenv.cfg`).catch((error) => {
+  const text = await readTextFileIfExists(`${path}/pyvenv.cfg`).catch((error) => {
     if (error instanceof Deno.errors.NotADirectory || error instanceof Deno.errors.PermissionDenied) return undefined;
     throw error;
   });
@@ -88,7 +88,7 @@ export async function readVenv(path: string): Promise<Venv | undefined> {
  * and ends with 0 (uv 0.13), and Python then takes the environment for the Python that it was made from.
  */
 export async function refuseHalfMade(path: string): Promise<void> {
-  const values = parsePyvenvCfg(await readTextFileIfThere(`${path}/pyvenv.cfg`) ?? "");
+  const values = parsePyvenvCfg(await readTextFileIfExists(`${path}/pyvenv.cfg`) ?? "");
   if (values.get("home")) return;
   throw new CliError("tool", `uv made "${path}" without a usable pyvenv.cfg`, {
     hint: "is the disk or your quota full? Run the command again when there is space",
@@ -105,7 +105,7 @@ async function versionFromLibrary(path: string): Promise<string | undefined> {
 
 /** The environments directly under `base`, by name; links to environments count, names with a leading dot don't. */
 export async function listVenvs(base: string): Promise<Venv[]> {
-  const kinds = await readNamesIfThere(base).catch((error) => {
+  const kinds = await readNamesIfExists(base).catch((error) => {
     throw new CliError("file-system", `Cannot read the venv directory "${base}": ${messageOf(error)}`, {
       cause: error,
     });
@@ -126,7 +126,7 @@ export async function sitePackages(venv: Pick<Venv, "path">): Promise<string[]> 
     for (const name of names) {
       if (!/^(python|pypy)\d+\.\d+t?$/.test(name)) continue;
       const path = `${venv.path}/${library}/${name}/site-packages`;
-      const real = await realPathIfPresent(path);
+      const real = await realPathIfExists(path);
       if (real !== undefined && !found.has(real)) found.set(real, path);
     }
   }

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { ESTALE } from "../../src/posix/errno.ts";
 import { encodeName } from "../../src/posix/file_names.ts";
-import { readNames, readNamesIfThere } from "../../src/posix/read_names.ts";
+import { readNames, readNamesIfExists } from "../../src/posix/read_names.ts";
 import { kindsIn } from "../../src/posix/small_file.ts";
 import { runPlain } from "../../src/posix/work.ts";
 import { faultyCalls } from "../support/faulty_calls.ts";
@@ -19,7 +19,7 @@ Deno.test("a list that the kernel ends with an error is an error, and names that
     assert.ok([...names.keys()].some((name) => encodeName(name).includes(0xe9)));
     using faulty = faultyCalls(({ name }) => name === "getdents" ? { errno: ESTALE } : undefined);
     assert.throws(() => runPlain(kindsIn(faulty.calls("plain"), directory)), /Stale file handle/);
-    assert.equal(await readNamesIfThere(`${directory}/none`), undefined);
+    assert.equal(await readNamesIfExists(`${directory}/none`), undefined);
     await assert.rejects(readNames(`${directory}/none`), /No such file/);
   } finally {
     await Deno.remove(directory, { recursive: true });
