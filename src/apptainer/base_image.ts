@@ -1,4 +1,4 @@
-// What an image is built upon: the configured `base_image` as the first lines of a definition. Pure, except for checking files.
+// What an image is built upon: the configured `base_image` as the first lines of a definition. Pure.
 import { expandPath, resolvePath } from "../config/paths.ts";
 import { CliError } from "../errors/errors.ts";
 

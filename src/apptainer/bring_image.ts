@@ -5,13 +5,17 @@ import { CliError, knownError } from "../errors/errors.ts";
 import type { System } from "../system/system.ts";
 import { shellWord } from "../text/format.ts";
 import { stagedVariables } from "./container.ts";
+import { findDifferences, isOnlyVersion, MADE_EARLIER } from "./differences.ts";
 import { syncImage } from "./image_sync.ts";
 import { imageState, readImage } from "./inputs.ts";
 import { syncImageToNode } from "./node_image.ts";
-import { imagePathsOf, type ImageSetting } from "./setting.ts";
+import { environmentPath, imagePathsOf, type ImageSetting, isPackOfUnknown, recordOf } from "./setting.ts";
 import { pathExists } from "../system/existence.ts";
 
-/** The file to use: on scratch, or, if scratch can't hold it, in the store. */
+/**
+ * Returns the image on scratch or on this node; if that disk cannot be used (no space, an error, not configured), the slower one
+ * in the store, if it exists.
+ */
 export async function bringImage(
   setting: ImageSetting,
   { to, dryRun }: { readonly to: Tier | undefined; readonly dryRun: boolean },
@@ -29,7 +33,7 @@ export async function bringImage(
     }
     return { image: facts.scratch.target, synced: status === "synced" };
   } catch (error) {
-    const known = knownError(`Cannot use scratch`, error);
+    const known = knownError(`Cannot use ${to === "node" ? "the disk of this node" : "scratch"}`, error);
     const scratchFailed = known !== undefined && ["no-space", "file-system", "config"].includes(known.kind);
     const paths = imagePathsOf(setting, name);
     if (!scratchFailed || !await pathExists(paths.sif)) throw error;
@@ -38,23 +42,33 @@ export async function bringImage(
   }
 }
 
-/** Says that the environment was changed since its image was built; the image is used as it is. */
-export async function tellIfOlder(
+/** Says that the environment was changed since its image was built, or the program that built it; the image is used as it is. */
+export async function warnIfOutdated(
   setting: ImageSetting,
   name: string,
   report: Report,
   system: System,
 ): Promise<void> {
+  if (isPackOfUnknown(recordOf(setting.section, name))) {
+    const text = `the configuration has lost where the environment of this pack is: "${
+      environmentPath(setting, name)
+    }" is taken`;
+    const hint = `pack it again: euler-files venv pack ${shellWord(name)}, with --prefix DIRECTORY for one of conda`;
+    return report({ type: "warning", subject: name, text, hint });
+  }
   const image = await readImage(setting, name, system).catch((error) => {
     // An image works without its environment.
     if (error instanceof CliError) return undefined;
     throw error;
   });
   if (image === undefined || await imageState(image.paths, image.record, image.inputs) !== "outdated") return;
+  const isMadeEarlier = isOnlyVersion(await findDifferences(setting, image.paths, image.inputs));
   report({
     type: "warning",
     subject: name,
-    text: `the environment or its settings changed since the image was built`,
+    text: isMadeEarlier
+      ? `the image was ${MADE_EARLIER}`
+      : "the environment or its settings changed since the image was built",
     hint: `euler-files ${image.record?.kind === "pack" ? "venv pack" : "apptainer build"} ${
       shellWord(image.paths.venvName)
     }`,

@@ -16,12 +16,13 @@ import { VERSION } from "../contract/version.ts";
 import { checkBase, checkBasePython } from "./base_check.ts";
 import { buildFailure } from "./build_failure.ts";
 import { IMPORT_WARNING, renderDefinition } from "./definition.ts";
+import { findDifferences, isOnlyVersion, MADE_EARLIER } from "./differences.ts";
 import { lockImage, publishImage } from "./image_store.ts";
 import { type ImageInputs, type ImageState, imageState, readImage } from "./inputs.ts";
 import { findLeftBehind, type LeftBehind } from "./left_behind.ts";
 import { isTaggedLayout, writeTaggedLayout } from "./oci_layout.ts";
 import { packLocked } from "./pack_locked.ts";
-import { type FileHashes, findOwnFiles, hashesOf } from "../venv/own_files.ts";
+import { type FileHashes, findOwnFiles, isAsRecorded } from "../venv/own_files.ts";
 import {
   type ImagePaths,
   type ImageRecord,
@@ -90,13 +91,16 @@ export async function planBuild(
 ): Promise<BuildPlan> {
   const { paths, record, inputs } = await readImage(withoutPack(setting, name), name, system);
   await checkBase(inputs);
-  const state = await buildState(await imageState(paths, record, inputs), record, inputs, mode, system);
+  const compared = await imageState(paths, record, inputs);
+  const isMadeEarlier = compared === "outdated" && isOnlyVersion(await findDifferences(setting, paths, inputs));
+  const state = isMadeEarlier ? "made earlier" : await buildState(compared, record, inputs, mode, system);
   const reasons = {
     "up to date": "nothing changed since it was built",
     "missing": "there is no image yet",
     "outdated": "its packages, base image or settings changed",
+    "made earlier": `it was ${MADE_EARLIER}`,
     "edited": "files in it changed that no package brought, or that were edited or removed since",
-    "unknown": "there is no record of what the image there was built from",
+    "unknown": "the image is not the one that was recorded, or nothing was recorded",
   };
   const action = state === "up to date" && mode === "if-needed" ? "skip" : "build";
   const reason = state === "up to date" && mode === "force" ? "it was asked for" : reasons[state];
@@ -120,7 +124,7 @@ async function buildState(
   system: System,
 ): Promise<ImageState | "edited"> {
   if (state !== "up to date" || mode === "force" || record?.own_files_hash === undefined) return state;
-  return hashesOf(await findOwnFiles(venv.path, system)).own_files_hash === record.own_files_hash ? state : "edited";
+  return isAsRecorded(await findOwnFiles(venv.path, system), record) ? state : "edited";
 }
 
 /** The steps of a build, written out. Writes nothing; chooses a working directory by free space. */
@@ -154,8 +158,9 @@ export async function planSteps(plan: BuildPlan, setting: ImageSetting, system: 
 }
 
 /**
- * Builds one image if its plan, made again under the lock, still says so. Throws CliErrors: `missing-tool`, `locked`,
- * `no-space`, `tool` with Apptainer's last lines; the signal's reason on a signal. It always removes its temporary files.
+ * Builds one image if its plan, made again under the lock, still says so. Throws the CliErrors of {@linkcode planBuild}, and
+ * `missing-tool`, `locked`, `no-space`, `transfer` if the environment changed meanwhile, `tool` with Apptainer's last lines; the
+ * signal's reason on a signal. It always removes its temporary files.
  */
 export async function buildImage(
   request: { readonly name: string; readonly mode: "if-needed" | "force"; readonly configOption: string | undefined },

@@ -33,8 +33,8 @@ export async function findGpu(): Promise<ContainerRequest["gpu"]> {
 }
 
 /**
- * The managed variables whose copies on scratch are complete, or that are redirected there, with the directories they name, and
- * the one that names a token which is not staged. To a node: the copies there, and where there is none that on scratch.
+ * Returns what to set in the container: each managed variable with a complete copy or a redirected directory, its `exports`, and
+ * HF_TOKEN_PATH, because the token stays at the source. With `to: node` the node's copy comes before that on scratch.
  */
 export async function stagedVariables(
   config: Config,

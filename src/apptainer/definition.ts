@@ -14,14 +14,20 @@ export interface DefinitionRequest {
   /** The archive of the environment on this machine; its names begin with `./`. */
   readonly archive: string;
   readonly packages: readonly InstalledPackage[];
-  /** The list of the packages with their versions on this machine; undefined where only the hash of the rest counts. */
-  readonly requirements: string | undefined;
+  /** The list of the packages with their versions on this machine. */
+  readonly requirements: string;
   /** Lines that the configuration adds to %post. */
   readonly postLines: readonly string[];
   /** The hash of everything that goes into the image. */
   readonly inputs: string;
   readonly version: string;
 }
+
+/**
+ * Stands for the text of definitions in the record of an image, so that an image which an earlier version made is told from one
+ * whose environment or settings changed. It is raised with each change of the text that changes the image.
+ */
+export const DEFINITION_REVISION = 2;
 
 /** The archive's path in the container, until %post has unpacked and removed it. */
 const ARCHIVE_INSIDE = "/opt/venv.tar";
@@ -64,9 +70,7 @@ export function renderDefinition(request: DefinitionRequest): string {
     "",
     "%files",
     `    ${quotedPath(request.archive)} ${ARCHIVE_INSIDE}`,
-    ...(request.requirements === undefined
-      ? []
-      : [`    ${quotedPath(request.requirements)} ${request.containerPath}.requirements.txt`]),
+    `    ${quotedPath(request.requirements)} ${request.containerPath}.requirements.txt`,
     "",
     "%post",
     indent(postScript(request)),

@@ -3,12 +3,15 @@ import { readTextFileIfThere } from "../system/atomic_file.ts";
 import type { System } from "../system/system.ts";
 import { findChangedSince, ownPaths } from "../venv/own_files.ts";
 import { type DefinedSettings, readDefinition } from "./definition.ts";
-import type { ImageInputs } from "./inputs.ts";
+import { type ImageInputs, isOfEarlierVersion } from "./inputs.ts";
 import { isTaggedLayout } from "./oci_layout.ts";
 import { readRequirements, renderRequirements } from "./requirements.ts";
 import { type ImagePaths, type ImageRecord, type ImageSetting, recordOf } from "./setting.ts";
 
-/** What can differ: `files` were added, edited or removed by hand; `other` is the rest, of which nothing is recorded. */
+/**
+ * What can differ: `files` were added, edited or removed by hand; `version`: an earlier version of this program made the image;
+ * `other` is the rest, of which nothing is recorded.
+ */
 export const DIFFERENCES = [
   "package",
   "python",
@@ -16,6 +19,7 @@ export const DIFFERENCES = [
   "container_venv_path",
   "post_lines",
   "files",
+  "version",
   "other",
 ] as const;
 
@@ -34,18 +38,28 @@ export async function findDifferences(
   paths: ImagePaths,
   inputs: ImageInputs,
 ): Promise<Difference[]> {
-  const isPack = recordOf(setting.section, paths.name)?.kind === "pack";
+  const record = recordOf(setting.section, paths.name);
   const found = [
     ...await packageDifferences(paths, inputs),
-    ...(isPack ? [] : await settingDifferences(setting, paths, inputs)),
+    ...(record?.kind === "pack" ? [] : await settingDifferences(setting, paths, inputs)),
+    ...(isOfEarlierVersion(record) ? [unnamed("version")] : []),
   ];
-  return found.length > 0 ? found : [{ what: "other", name: null, built: null, now: null }];
+  return found.length > 0 ? found : [unnamed("other")];
+}
+
+function unnamed(what: Difference["what"]): Difference {
+  return { what, name: null, built: null, now: null };
+}
+
+/** Whether an outdated image differs only because an earlier version of this program made it, as far as is known. */
+export function isOnlyVersion(differences: readonly Difference[]): boolean {
+  return differences.every(({ what }) => what === "version");
 }
 
 /**
  * Which files of an environment were changed by hand since its image was built; none if the image has them as they are. A file is
- * named if its status changed since then. If there is none to name (a file was removed, or an older one was moved here), the only
- * difference has no name.
+ * named if its content and its status changed since then: another link to a file changes its status only. If there is none to name
+ * (a file was removed, or an older one was moved here), the only difference has no name.
  */
 export async function findFileDifferences(
   record: ImageRecord | undefined,
@@ -55,7 +69,10 @@ export async function findFileDifferences(
   const own = record === undefined ? undefined : await findChangedSince(record, venvPath, system);
   if (record === undefined || own === undefined) return [];
   const builtSeconds = Math.floor(record.built_at);
-  const touched = ownPaths(own).filter((path) => (own.statuses.get(path)?.changedSeconds ?? 0) >= builtSeconds);
+  const touched = ownPaths(own).filter((path) => {
+    const { changedSeconds = 0, mtimeSeconds = 0 } = own.statuses.get(path) ?? {};
+    return changedSeconds >= builtSeconds && mtimeSeconds >= builtSeconds;
+  });
   const names = touched.length === 0 ? [null] : touched;
   return names.map((name) => ({ what: "files", name, built: null, now: null }));
 }
@@ -107,9 +124,13 @@ function changed(
   return built === now ? [] : [{ what, name, built, now }];
 }
 
+/** Said of an image that an earlier version of this program made. */
+export const MADE_EARLIER = "made by an earlier version of euler-files";
+
 /** One difference for people: `numpy 1.0 → 2.0`. Pure. */
 export function differenceText({ what, name, built, now }: Difference): string {
   if (what === "other") return "files of packages, build_args or the file of the base image";
+  if (what === "version") return MADE_EARLIER;
   if (what === "post_lines") return "post_lines";
   if (what === "files") {
     return name === null ? "files were added, edited or removed by hand" : `${name} changed by hand`;

@@ -1,7 +1,7 @@
 // What building an image and packing an environment have in common: the lock in the directory of the images, and giving a finished
 // file its name there.
 import { editConfig } from "../config/config_edit.ts";
-import { imageEdits } from "../config/image_record.ts";
+import { imageEdits, withImageDetails } from "../config/image_record.ts";
 import type { AbsolutePath } from "../config/paths.ts";
 import type { Report } from "../contract/events.ts";
 import { syncPath } from "../posix/durable.ts";
@@ -12,7 +12,7 @@ import { acquireLock, holderText, type Lock, lockGoingWith } from "../system/fil
 import type { System } from "../system/system.ts";
 import { refuseSharedDirectory } from "../system/trusted_path.ts";
 import { stripeDirectory } from "../tools/lfs.ts";
-import type { ImageSetting } from "./setting.ts";
+import { type ImageSetting, recordOf } from "./setting.ts";
 
 /**
  * Makes the directory of the images, and takes the lock of one of them, which goes with the image's file. `work`, such as `being
@@ -79,5 +79,10 @@ export async function publishImage(
     sif_size_bytes: info.size,
     sif_modified_at: (info.mtime?.getTime() ?? 0) / 1000,
   };
-  await editConfig(setting.configPath, imageEdits(name, value), system);
+  await editConfig(setting.configPath, ({ apptainer }) => {
+    // A build takes long: what a person has set in the meantime stays.
+    const now = apptainer === undefined ? undefined : recordOf(withImageDetails(apptainer), name);
+    const settings = now === undefined ? {} : { enabled: now.enabled, wrapper_dirs: now.wrapper_dirs };
+    return imageEdits(name, { ...value, ...settings });
+  }, system);
 }

@@ -7,7 +7,7 @@ import { hashPackages, type InstalledPackage } from "../venv/packages.ts";
 import { type Environment, readAllPackages, readEnvironment } from "../venv/conda.ts";
 import { listVenvs, readVenv } from "../venv/venv.ts";
 import { type BaseImage, parseBaseImage } from "./base_image.ts";
-import { renderDefinition } from "./definition.ts";
+import { DEFINITION_REVISION } from "./definition.ts";
 import {
   checkImageName,
   environmentPath,
@@ -24,7 +24,7 @@ export interface ImageInputs {
   readonly packages: readonly InstalledPackage[];
   readonly base: BaseImage;
   readonly containerPath: string;
-  /** The hash of all of it: packages, definition, base image, arguments of the build. */
+  /** The hash of all of it: packages, base image, settings of the build, and the revision of definitions. */
   readonly hash: string;
 }
 
@@ -48,29 +48,36 @@ export async function readInputs(setting: ImageSetting, paths: ImagePaths, syste
   const base = parseBaseImage(setting.section.base_image, venv.pythonSeries, system.env);
   const packages = await readAllPackages(venv);
   const containerPath = checkContainerPath(setting.section.container_venv_path);
-  const definition = renderDefinition({
-    base,
-    venvName: venv.name,
-    pythonVersion: venv.pythonVersion,
-    containerPath,
-    packages,
-    postLines: setting.section.post_lines,
-    // Values that differ from build to build, or between versions of this program, are no reason to build.
-    archive: "",
-    requirements: undefined,
-    inputs: "",
-    version: "",
-  });
-  const hash = createHash("sha256").update(JSON.stringify([
-    definition,
-    hashPackages(venv.pythonVersion, packages),
-    await identityOf(base),
-    setting.section.build_args,
-  ])).digest("hex");
-  return { venv, packages, base, containerPath, hash: isPack ? packHash(venv, packages) : hash };
+  const hash = isPack
+    ? packHash(venv, packages)
+    : imageHash(setting, { venv, packages, base, containerPath }, await identityOf(base));
+  return { venv, packages, base, containerPath, hash };
 }
 
-/** Stands for what a pack holds: the packages, at the environment's own path. Pure. */
+/** Begins the hash of an image, because the version that made an image decides what is in it, too. */
+const REVISION = `r${DEFINITION_REVISION}:`;
+
+/** Stands for what an image holds: the packages, the base image and the settings of the build. Pure. */
+function imageHash(
+  { section }: ImageSetting,
+  { venv, packages, base, containerPath }: Omit<ImageInputs, "hash">,
+  identity: string,
+): string {
+  const parts = [
+    ...[venv.name, containerPath, section.post_lines, section.build_args],
+    ...[base.agent, base.from, identity],
+    hashPackages(venv.pythonVersion, packages),
+    packages.map(({ name, requested, editable }) => [name, requested, editable]),
+  ];
+  return REVISION + createHash("sha256").update(JSON.stringify(parts)).digest("hex");
+}
+
+/** Whether an earlier version of this program made the image, with another definition. Of a pack there is none. */
+export function isOfEarlierVersion(record: ImageRecord | undefined): boolean {
+  return record?.inputs_hash !== undefined && record.kind !== "pack" && !record.inputs_hash.startsWith(REVISION);
+}
+
+/** Hash of what a pack holds: the packages, at the environment's own path. Pure. */
 export function packHash(venv: Environment, packages: readonly InstalledPackage[]): string {
   const parts = ["pack", venv.path, hashPackages(venv.pythonVersion, packages)];
   return createHash("sha256").update(JSON.stringify(parts)).digest("hex");

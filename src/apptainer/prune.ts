@@ -19,6 +19,7 @@ import {
   type ImagePaths,
   imagePathsOf,
   type ImageSetting,
+  isPackOfUnknown,
   recordOf,
   scratchSifDir,
 } from "./setting.ts";
@@ -83,7 +84,8 @@ export async function planPrune(
 
 async function venvTargets(setting: ImageSetting, paths: ImagePaths, system: System): Promise<PruneTarget[]> {
   // A prefix of conda is its own program's to remove; what has its name in venv_base is another environment.
-  if (recordOf(setting.section, paths.name)?.venv_path !== undefined) return [];
+  const record = recordOf(setting.section, paths.name);
+  if (record?.venv_path !== undefined || isPackOfUnknown(record)) return [];
   const venv = await findRemovable(setting.venvBase, paths.venvName);
   if (venv === undefined) return [];
   if (venv.kind === "link") return [{ kind: "venv", path: venv.path, sizeBytes: 0, allocatedBytes: 0, venv }];

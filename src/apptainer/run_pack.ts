@@ -44,7 +44,10 @@ export async function mountPack(
 /** Unpacked files take at most so many times the pack, by experience. */
 export const PACKED_RATIO = 5;
 
-/** The request that runs with a pack what `request`, whose image is the pack, asks for; and further variables. */
+/**
+ * Turns a request to run in a pack into a request to run in the base image, with the pack bound over the environment's path.
+ * Also returns the variables that activate the environment. Throws a CliError `config` for a base image that cannot be run.
+ */
 export async function withPack(
   request: ContainerRequest,
   name: string,

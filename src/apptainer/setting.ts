@@ -93,6 +93,14 @@ export function environmentPath(setting: Pick<ImageSetting, "section" | "venvBas
   return venvPath(setting.venvBase, record?.venv_name ?? name);
 }
 
+/**
+ * Whether 1.x has written the configuration since the environment was packed, and dropped what the pack was made of: it may be a
+ * prefix of conda, or the environment of its name below venv_base.
+ */
+export function isPackOfUnknown(record: ImageRecord | undefined): boolean {
+  return record?.kind === "pack" && record.inputs_hash === undefined;
+}
+
 /** Where the pack of an environment is kept. */
 export function packFile({ sifStore }: Pick<ImageSetting, "sifStore">, name: string): AbsolutePath {
   return joinPath(sifStore, `${name}.sqsh`);

@@ -11,7 +11,7 @@ import { compileModules } from "../tools/compile_modules.ts";
 import { type Mksquashfs, mksquashfsMissing, squash } from "../tools/mksquashfs.ts";
 import type { Listener } from "../tools/streaming.ts";
 import { lockVenv, venvPath } from "../venv/base.ts";
-import { type FileHashes, findOwnFiles, hashesOf } from "../venv/own_files.ts";
+import { type FileHashes, findOwnFiles, hashesOf, isAsRecorded } from "../venv/own_files.ts";
 import type { InstalledPackage } from "../venv/packages.ts";
 import { type Environment, readAllPackages, readEnvironment } from "../venv/conda.ts";
 import { lockImage, publishImage } from "./image_store.ts";
@@ -40,7 +40,7 @@ export interface SquashPlan {
   readonly packages: readonly InstalledPackage[];
   readonly file: AbsolutePath;
   readonly record: ImageRecord | undefined;
-  /** Stands for the packages and the path. */
+  /** Hash of the packages and the path. */
   readonly inputsHash: string;
   readonly fileHashes: FileHashes;
 }
@@ -75,17 +75,17 @@ export async function planSquash(
   const file = packFile(setting, name);
   const packages = await readAllPackages(venv);
   const inputsHash = packHash(venv, packages);
-  const fileHashes = hashesOf(await findOwnFiles(path, system));
+  const own = await findOwnFiles(path, system);
   const info = await Deno.stat(file).catch(() => undefined);
   const [action, reason] = info === undefined
     ? ["pack", "there is no pack yet"] as const
     : record === undefined || !isRecorded(info, record) || record.inputs_hash !== inputsHash ||
-        record.own_files_hash !== fileHashes.own_files_hash
+        !isAsRecorded(own, record)
     ? ["pack", "its packages or files changed"] as const
     : mode === "force"
     ? ["pack", "it was asked for"] as const
     : ["skip", "nothing changed since it was packed"] as const;
-  return { action, reason, name, venv, packages, file, record, inputsHash, fileHashes };
+  return { action, reason, name, venv, packages, file, record, inputsHash, fileHashes: hashesOf(own) };
 }
 
 /**

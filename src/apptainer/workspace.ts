@@ -76,7 +76,7 @@ export async function chooseWorkspace(
     "no-space",
     `Cannot build: about ${formatSize(bytes)} are needed for the work, and ${seen.join(", ")}`,
     {
-      hint: "set TMPDIR to a directory of your own with more room",
+      hint: "set TMPDIR to a directory of your own with more free space",
     },
   );
 }

@@ -59,8 +59,8 @@ function withPlainJsonOption(words: readonly string[]): readonly string[] {
 }
 
 /**
- * Puts `--` before the first word of another program: what follows is that program's, whatever it looks like. Where all other
- * arguments are given, an option that is not ours begins it.
+ * Inserts `--` before the first word of the other program, because its options are not ours. That word is the first after our
+ * required arguments, or an unknown option there.
  */
 function endOptions(parser: Parser, fields: Fields, words: readonly string[]): readonly string[] {
   const others = Object.entries(fields)

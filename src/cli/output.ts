@@ -131,7 +131,7 @@ export class Output {
     this.#frame = "open";
   }
 
-  /** What belongs on both streams if the main thread cannot print an error (watchdog_output.ts). */
+  /** What the watchdog writes to stdout and stderr if the main thread is blocked (watchdog_output.ts). */
   watchdogOutput(options: { readonly command: string | undefined; readonly evaluated: boolean }): WatchdogOutput {
     const error = errorDocument(
       new CliError("file-system", ERROR_PLACEHOLDERS.message, { hint: ERROR_PLACEHOLDERS.hint }),
@@ -147,7 +147,7 @@ export class Output {
     };
   }
 
-  /** The same once stdout has what this run says. */
+  /** The same after the answer: stdout gets nothing more, because it is complete. */
   watchdogOutputAfterAnswer(): WatchdogOutput {
     return { ...this.watchdogOutput({ command: undefined, evaluated: false }), stdout: "" };
   }

@@ -11,7 +11,10 @@ const CODES = {
   cyan: [36, 39],
 } as const;
 
-/** The styles for this system's streams. NO_COLOR overrides FORCE_COLOR, that the terminal; empty values are ignored. */
+/**
+ * The styles for this system's streams. NO_COLOR wins over FORCE_COLOR, which wins over whether the stream is a terminal; empty
+ * values are ignored.
+ */
 export function stylesFor(system: Pick<System, "stdout" | "stderr" | "env">): Styles {
   return { stdout: styleFor(system.stdout, system.env), stderr: styleFor(system.stderr, system.env) };
 }

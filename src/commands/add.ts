@@ -21,7 +21,7 @@ const FIELDS = {
     required: true,
     completion: "preset",
   }),
-  directory: text("Where its files are kept; for well-known variables their usual place if not given", {
+  directory: text("Where its files are kept; for well-known variables their usual directory if not given", {
     placement: "argument",
     placeholder: "DIR",
     completion: "directory",

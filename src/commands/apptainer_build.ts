@@ -38,7 +38,7 @@ const answer = v.object({
   build_args: v.optional(v.array(v.string())),
   build_command: v.optional(v.pipe(v.array(v.string()), v.description("The command that builds, as arguments"))),
   definition: v.optional(v.string()),
-  inputs_hash: v.pipe(v.string(), v.description("Stands for all that goes into the image")),
+  inputs_hash: v.pipe(v.string(), v.description("Hash of all that goes into the image")),
   size_bytes: v.optional(bytesOf("The image")),
   warnings: v.array(v.string()),
   force: v.boolean(),
@@ -52,7 +52,8 @@ export default defineCommand({
   summary: "Build a container image from a Python environment",
   description:
     "The environment is packed into one archive, unpacked in the base image and made to work at its place there. An image " +
-    "is built again when packages, base image or settings changed. The image that is there stays until the new one is whole.",
+    "is built again when packages, files, base image or settings changed. The image that is there stays until the new one is " +
+    "whole.",
   examples: [
     { command: "euler-files apptainer build my-ml-env", does: "Build it, if anything changed" },
     { command: "euler-files apptainer build my-ml-env --force", does: "Build it in any case" },

@@ -44,7 +44,7 @@ type Result = v.InferOutput<typeof result>;
 export default defineCommand({
   name: "apptainer fixup",
   summary: "Fix the paths inside environments that were moved",
-  description: "Rewrites launchers, activate scripts, pyvenv.cfg, .pth files and the like that name another place. " +
+  description: "Rewrites launchers, activate scripts, pyvenv.cfg, .pth files and the like that name another path. " +
     "Running it again changes nothing.",
   examples: [
     { command: "euler-files apptainer fixup", does: "All environments below the venv base" },

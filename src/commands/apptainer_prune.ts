@@ -66,7 +66,9 @@ type Request = RequestOf<typeof fields>;
 export default defineCommand({
   name: "apptainer prune",
   summary: "Remove an image, its environment, or both",
-  description: "Takes names, never paths, and removes only what the configuration's directories hold under that name.",
+  description:
+    "Takes names, never paths, and removes only what the configuration's directories hold under that name, and " +
+    "the wrappers that `venv wrap` recorded for it.",
   examples: [
     { command: "euler-files apptainer prune my-old-env", does: "The environment and its image, after a question" },
     { command: "euler-files apptainer prune my-old-env --mode sif --yes", does: "Only the image, at once" },

@@ -2,7 +2,7 @@
 import * as v from "valibot";
 import { COUNT } from "../contract/answer_fields.ts";
 import { type Answer, type Command, type Context, defineCommand } from "../contract/command.ts";
-import { bringImage, tellIfOlder, variablesFor } from "../apptainer/bring_image.ts";
+import { bringImage, variablesFor, warnIfOutdated } from "../apptainer/bring_image.ts";
 import { findGpu, planContainer } from "../apptainer/container.ts";
 import { mountPack, withPack } from "../apptainer/run_pack.ts";
 import { type ImageSetting, loadSetting, recordOf, selectImages } from "../apptainer/setting.ts";
@@ -10,7 +10,7 @@ import { resolveConfig } from "../config/resolve.ts";
 import { CliError } from "../errors/errors.ts";
 import { TIERS } from "../config/tier.ts";
 import { choice, flag, list, text, words } from "../contract/fields.ts";
-import { earlySignalText, ignoreEarlySignals } from "../system/early_signals.ts";
+import { catchEarlySignals, earlySignalText } from "../system/early_signals.ts";
 import { commandLine } from "../shell/quote.ts";
 import { apptainerMissing, enterContainer, findApptainer } from "../tools/apptainer.ts";
 
@@ -108,11 +108,11 @@ function containerCommand(verb: Verb): Command<typeof fields, RunAnswer> {
       }
       const apptainer = findApptainer(system.env);
       if (apptainer === undefined && !request.dryRun) throw apptainerMissing();
-      using _early = ignoreEarlySignals(
+      using _early = catchEarlySignals(
         system,
         (signal) => context.report({ type: "warning", subject: name, text: earlySignalText(signal) }),
       );
-      await tellIfOlder(setting, name, context.report, system);
+      await warnIfOutdated(setting, name, context.report, system);
       const { image, synced } = await bringImage(setting, request, name, context.report, system);
       const asked = {
         ...{ verb, image, args: request.args, gpu: request.nv ? "nvidia" : request.rocm ? "amd" : await findGpu() },

@@ -1,7 +1,7 @@
 // `euler-files apptainer sync`: images from the store to scratch.
 import * as v from "valibot";
 import { type Answer, type Context, defineCommand } from "../contract/command.ts";
-import { copyImageToNode, syncImageToNode } from "../apptainer/node_image.ts";
+import { checksumsOnScratch, copyImageToNode, syncImageToNode } from "../apptainer/node_image.ts";
 import { TIERS } from "../config/tier.ts";
 import { type ImageResult, scratchPathsOf, syncImage } from "../apptainer/image_sync.ts";
 import { imagePathsOf, type ImageSetting, loadSetting, scratchSifDir, selectImages } from "../apptainer/setting.ts";
@@ -9,7 +9,7 @@ import { knownError } from "../errors/errors.ts";
 import { bytesOf, COUNT, roundSeconds, secondsOf } from "../contract/answer_fields.ts";
 import { type Failure, FAILURE_SCHEMA, failureOf, failuresText, RESULT_ERROR } from "../runs/failures.ts";
 import { summarize, SUMMARY_SCHEMA } from "../runs/summary.ts";
-import { choice, flag, list } from "../contract/fields.ts";
+import { choice, flag, list, object } from "../contract/fields.ts";
 import { formatDuration, formatSize } from "../text/format.ts";
 import { copyImagesToNodes, type ImageOnNodes } from "../runs/image_fan_out.ts";
 import { findJob } from "../slurm/job.ts";
@@ -31,6 +31,10 @@ const fields = {
   leg: choice(["scratch-to-node"], "Take what is on scratch as it is; for the nodes of a job, which are asked for it", {
     placement: "json-only",
   }),
+  scratchImages: object(
+    v.record(v.string(), v.string()),
+    "The checksums of the copies on scratch, by image: a node that sees other copies fails",
+  ),
 };
 
 const result = v.object({
@@ -86,7 +90,7 @@ export default defineCommand({
       ? syncImage
       : request.leg === undefined
       ? syncImageToNode
-      : copyImageToNode;
+      : copyOfJob(request.scratchImages);
     const started = performance.now();
     const copied = await pooledMap(names, setting.config.parallel_jobs, async (name) => {
       const started = performance.now();
@@ -102,7 +106,9 @@ export default defineCommand({
         return failedResult(setting, failureOf(name, known), system.env);
       }
     });
-    const results = job === undefined ? copied : await copyToNodes(copied, { job, force: request.force }, context);
+    const results = job === undefined
+      ? copied
+      : await copyToNodes(copied, setting, { job, force: request.force }, context);
     const failures = results.flatMap(({ error }) => error ?? []);
     const seconds = request.dryRun ? undefined : (performance.now() - started) / 1000;
     return {
@@ -127,12 +133,14 @@ type Result = v.InferOutput<typeof result>;
 /** Copies the images that are on scratch now to all nodes of the job, and reports each once more. */
 async function copyToNodes(
   onScratch: readonly Result[],
-  how: Parameters<typeof copyImagesToNodes>[1],
+  setting: ImageSetting,
+  how: Omit<Parameters<typeof copyImagesToNodes>[1], "checksums">,
   context: Context,
 ): Promise<Result[]> {
   const ready = onScratch.filter(({ error }) => error === undefined).map(({ name }) => name);
+  const checksums = await checksumsOnScratch(setting, ready, context.system.env);
   const started = performance.now();
-  const onNodes = await copyImagesToNodes(ready, how, context);
+  const onNodes = await copyImagesToNodes(ready, { ...how, checksums }, context);
   const seconds = (performance.now() - started) / 1000;
   return onScratch.map((result) => {
     const copied = onNodes.find(({ name }) => name === result.name);
@@ -148,6 +156,12 @@ async function copyToNodes(
         : { status: "failed" as const, error: failureOf(result.name, failure) }),
     };
   });
+}
+
+/** Copies what this node sees on scratch, if those are the copies that the script of the job sees. */
+function copyOfJob(checksums: Readonly<Record<string, string>> = {}): typeof syncImage {
+  return (setting, { name, mode }, report, system) =>
+    copyImageToNode(setting, { name, mode, sha256: checksums[name] }, report, system);
 }
 
 function describeNodes({ nodes, sizeBytes, failure }: ImageOnNodes, seconds: number) {

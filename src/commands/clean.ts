@@ -7,6 +7,7 @@ import { FAILURE_SCHEMA, failureOf, failuresText, RESULT_ERROR } from "../runs/f
 import { flag, list, type RequestOf } from "../contract/fields.ts";
 import { formatCount, formatFiles, formatSize, listSome } from "../text/format.ts";
 import { splitAbsolute } from "../posix/file_names.ts";
+import { commandLine } from "../shell/quote.ts";
 import { openManagedVariables } from "../runs/managed_variables.ts";
 import {
   type Cleanable,
@@ -76,7 +77,7 @@ export const clean = defineCommand({
   name: "clean",
   summary: "Remove copies from scratch that are not needed any more",
   description:
-    "Without a name: the directories of variables that are no longer configured, and what was kept aside. A copy " +
+    "Considers, without a name, the directories of variables that are no longer configured and what was kept aside. A copy " +
     "with files that were not pushed, and what was kept aside, stay unless --force is given; the sources are never touched.",
   examples: [
     { command: "euler-files clean --dry-run", does: "What could go, with sizes" },
@@ -89,17 +90,17 @@ export const clean = defineCommand({
   render: renderClean,
 });
 
-async function look(
-  { vars, dryRun }: CleanRequest,
-  context: Context,
-): Promise<{ readonly found: readonly Cleanable[]; readonly request: Parameters<typeof findCleanable>[0] }> {
+interface Looked {
+  readonly found: readonly Cleanable[];
+  readonly request: Parameters<typeof findCleanable>[0];
+}
+
+/** Finds what can be removed. Changes nothing. */
+async function look({ vars }: CleanRequest, context: Context): Promise<Looked> {
   const { resolved, redirected } = await openManagedVariables([], context);
   const settings = stagingSettings(resolved, "push");
-  // What a killed removal left under its temporary name.
-  if (!dryRun) await sweepDirectory(settings.cacheRoot, ["removing"]);
   const configured = [...resolved.variables, ...resolved.others];
   const request = { settings, configured, names: vars, redirected: redirected.map(({ name }) => name) };
-  if (!dryRun) await removeOrphans(request, context.system);
   const found = await findCleanable(request, context.system);
   const unknown = vars.filter((name) =>
     !found.some((one) => one.name === name) && !configured.some((one) => one.name === name)
@@ -110,6 +111,12 @@ async function look(
     });
   }
   return { found, request };
+}
+
+/** Removes what a killed `clean` left: copies that were renamed, and records without a copy. Nothing is asked about these. */
+async function removeLeftOvers(looked: Looked["request"], { system }: Context): Promise<void> {
+  await sweepDirectory(looked.settings.cacheRoot, ["removing"]);
+  await removeOrphans(looked, system);
 }
 
 async function askFirst(request: CleanRequest, context: Context): Promise<CleanRequest> {
@@ -136,6 +143,7 @@ async function runClean(request: CleanRequest, context: Context): Promise<CleanA
       hint: "add --yes, or --dry-run to see more",
     });
   }
+  if (!request.dryRun) await removeLeftOvers(looked, context);
   const problems = new Map<string, CliError>();
   for (const one of request.dryRun ? [] : going) {
     const problem = await removeCleanable(
@@ -185,7 +193,11 @@ const WORDS = {
   "failed": "could not be removed",
 } as const;
 
-function renderClean({ results, freed_bytes, dry_run, failures }: CleanAnswer, styles: Styles): Rendered {
+function renderClean(
+  { results, freed_bytes, dry_run, failures }: CleanAnswer,
+  styles: Styles,
+  { vars }: CleanRequest,
+): Rendered {
   if (results.length === 0) return { stderr: "Nothing to clean\n" };
   const rows = results.map(({ kind, path, files, size_bytes, unpushed_files, status }) => [
     splitAbsolute(path)[1] + NOTES[kind],
@@ -198,11 +210,13 @@ function renderClean({ results, freed_bytes, dry_run, failures }: CleanAnswer, s
   const table = renderTable(["Copy", "Files", "Size", "Not pushed", ""], rows);
   const sum = `${formatSize(freed_bytes)} ${dry_run ? "would be freed" : "freed"}\n`;
   const isPushable = kept.some(({ kind, configured }) => kind === "copy" && configured);
+  // A variable's name that this request does not have would take its live copy, too.
+  const again = commandLine(["euler-files", "clean", ...vars, "--force"]);
   const advice = kept.length === 0
     ? ""
     : `${styles.stderr.bold(styles.stderr.cyan("hint:"))} ${isPushable ? "push first (`euler-files push`), or " : ""}` +
       `look what is in ${listSome(kept.map(({ path }) => splitAbsolute(path)[1]))}; ` +
-      `\`euler-files clean ${[...new Set(kept.map(({ name }) => name))].join(" ")} --force\` removes it\n`;
+      `\`${again}\` removes it\n`;
   const stderr = advice + failuresText(failures, styles.stderr);
   return dry_run ? { stdout: table + sum, stderr } : { stderr: table + sum + stderr };
 }

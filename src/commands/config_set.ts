@@ -5,6 +5,7 @@ import { parseFieldName } from "../config/field_names.ts";
 import { editConfig } from "../config/config_edit.ts";
 import { configPath } from "../config/config_file.ts";
 import { reviewConfig } from "../config/config_review.ts";
+import { withoutTheirDetails } from "../config/image_record.ts";
 import { CliError } from "../errors/errors.ts";
 import { shellWord } from "../text/format.ts";
 import { type Field, type RequestOf, text } from "../contract/fields.ts";
@@ -64,7 +65,7 @@ async function runSet({ field, value }: RequestOf<typeof FIELDS>, { system, conf
     });
   }
   const path = configPath({ config: configOption }, system.env, system.cwd);
-  const edits = [{ path: parseFieldName(field), value: value === null ? undefined : value }];
+  const edits = withoutTheirDetails([{ path: parseFieldName(field), value: value === null ? undefined : value }]);
   const warnings: string[] = [];
   await editConfig(path, edits, system, (config, before) => {
     warnings.push(...reviewConfig({ config, before, path, env: system.env }));

@@ -14,7 +14,7 @@ import { commandLine } from "../shell/quote.ts";
 import { takeTaskLock } from "../nodes/task_share.ts";
 import { environmentChanges } from "../runs/changed_environment.ts";
 import { SYNCED_FIELDS, syncVariables } from "../runs/sync_run.ts";
-import { earlySignalText, ignoreEarlySignals } from "../system/early_signals.ts";
+import { catchEarlySignals, earlySignalText } from "../system/early_signals.ts";
 import type { SharedLock } from "../system/shared_use.ts";
 import { findCommand, runCommand } from "../tools/program.ts";
 
@@ -101,7 +101,7 @@ async function runExec(request: ExecRequest, context: Context): Promise<ExecAnsw
   }
   const { system } = context;
   const program = await findCommand(name, system);
-  using _early = ignoreEarlySignals(
+  using _early = catchEarlySignals(
     system,
     (signal) => context.report({ type: "warning", text: earlySignalText(signal) }),
   );

@@ -1,4 +1,4 @@
-// `migrate`: moves a cache or one of the configured directories to another place, and the configuration with it.
+// `migrate`: moves a cache or one of the configured directories to another directory, and the configuration with it.
 import * as v from "valibot";
 import { bytesOf, COUNT, countOf, roundSeconds, secondsOf } from "../contract/answer_fields.ts";
 import { type Context, defineCommand, type Rendered, type Styles } from "../contract/command.ts";
@@ -55,8 +55,8 @@ const ANSWER_SCHEMA = v.object({
     countOf("Files in the directory; missing if only the old one was left"),
   ),
   bytes: v.optional(bytesOf("What is in the directory")),
-  files_to_copy: v.optional(countOf("Files that are not at the new place yet")),
-  bytes_to_copy: v.optional(bytesOf("What is not at the new place yet")),
+  files_to_copy: v.optional(countOf("Files that are not in the new directory yet")),
+  bytes_to_copy: v.optional(bytesOf("What is not in the new directory yet")),
   files_copied: v.optional(
     countOf("Files this run copied; missing if nothing was left to copy"),
   ),
@@ -80,7 +80,7 @@ type MigrateAnswer = v.InferOutput<typeof ANSWER_SCHEMA>;
 /** Moves one directory. */
 export const migrate = defineCommand({
   name: "migrate",
-  summary: "Move a cache or another configured directory to a new place",
+  summary: "Move a cache or another configured directory to a new directory",
   description:
     "Copies, compares, switches the configuration, and deletes the old directory only if it is still the same. " +
     "Interrupted at any point, the same command goes on where it was.",

@@ -24,7 +24,10 @@ const FIELDS = {
       placeholder: "TIER",
     },
   ),
-  force: flag("Push all that is on scratch into a source that held files and is empty or gone now"),
+  force: flag(
+    "Push all that is on scratch, although the source looks unmounted: it held files and is empty or missing, or is " +
+      "another directory without half of its names",
+  ),
   checksum: flag("Compare what is in the files, even where their size and time are the same"),
   filter: filterField("push"),
   engine: choice(ENGINES, "Copy with rsync or natively, regardless of the configuration", { placeholder: "ENGINE" }),
@@ -52,8 +55,8 @@ export const push = defineCommand({
   description: "Nothing is ever deleted at the source. A file that changed there as well is kept and named, and the " +
     "exit code is 1.",
   examples: [
-    { command: "euler-files push", does: "After a job: bring back what it downloaded" },
-    { command: "euler-files push --dry-run", does: "What would be brought back" },
+    { command: "euler-files push", does: "After a job: push what it downloaded" },
+    { command: "euler-files push --dry-run", does: "What would be pushed" },
     { command: "euler-files push --exclude '*.ckpt'", does: "All but checkpoints" },
     { command: "euler-files push HF_HOME", does: "One variable only" },
   ],

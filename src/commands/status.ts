@@ -40,7 +40,7 @@ const SIZE_BOUND_SECONDS = 10;
 /** Examines all variables concurrently. */
 export const status = defineCommand({
   name: "status",
-  summary: "Show what is staged, how fresh it is and how much room it takes",
+  summary: "Show what is staged, how fresh it is and how much space it takes",
   description: "Sizes are the recorded ones where they are known; others are measured, for at most 10 seconds.",
   examples: [
     { command: "euler-files status", does: "The table" },

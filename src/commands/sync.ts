@@ -26,7 +26,8 @@ const FIELDS = {
   replace: flag("Replace a copy that was staged from another source; jobs that use it lose it"),
   to: choice(
     TIERS,
-    "Stage to scratch, or by way of scratch to the disk of this node, regardless of the configuration",
+    "Stage to scratch, or by way of scratch to the disk of this node (of all nodes in the script of a job), regardless of " +
+      "the configuration",
     {
       placeholder: "TIER",
     },

@@ -54,7 +54,7 @@ type MigrateAnswer = Answer & v.InferOutput<typeof answer>;
 
 export default defineCommand({
   name: "venv migrate",
-  summary: "Make an environment again at another place",
+  summary: "Make an environment again in another directory",
   description:
     "Installs the source's exact package list into a new environment and compares the two. The target gets its " +
     "name when it is right; what was there stays until then.",

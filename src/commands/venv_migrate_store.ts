@@ -14,12 +14,15 @@ import { defaultUvCache, readConfigIfThere, resolveUvCache, resolveVenvBase } fr
 import { kernelspecWarnings } from "../venv/kernelspecs.ts";
 import { planRebuild, rebuild, type Rebuilt } from "../venv/rebuild.ts";
 import { differenceFailures, type Failure, FAILURE_SCHEMA, failureOf } from "../runs/failures.ts";
-import { describeRebuild, REBUILD_ENTRIES, type RebuildAnswer } from "../venv/rebuild_answer.ts";
+import { asOneRun, describeRebuild, REBUILD_ENTRIES, type RebuildAnswer } from "../venv/rebuild_answer.ts";
 import {
   type CacheCopy,
   checkPaths,
   copyCache,
   findUnlisted,
+  isCacheDeleted,
+  keptCache,
+  refuseManagedCache,
   removeOld,
   type SafeFiles,
   selectVenvs,
@@ -49,12 +52,12 @@ const fields = {
   extraIndexUrls: list("Package index to use besides", { flag: "--extra-index-url", placeholder: "URL" }),
   verify: flagOff("Compare the package lists afterwards"),
   continueOnError: flag("Go on with the other environments if one fails"),
-  overwriteTargets: flag("Replace environments that are at the new place already"),
+  overwriteTargets: flag("Replace environments that are in the new directory already"),
   deleteOld: flag("Remove what was moved from the old directories, and nothing else"),
-  deleteOwnFiles: flag("Delete files, too, that no package brought and that are not copied to the new place"),
-  updateConfig: flagOff("Save the new places in the configuration"),
+  deleteOwnFiles: flag("Delete files, too, that no package brought and that are not copied to the new directory"),
+  updateConfig: flagOff("Save the new directories in the configuration"),
   allowCopy: flag("Let uv copy files from a cache on another file system"),
-  skipCacheCopy: flag("Start with an empty cache at the new place"),
+  skipCacheCopy: flag("Start with an empty cache in the new directory"),
   dryRun: flag("Show what would be done"),
 };
 
@@ -89,9 +92,9 @@ type Request = RequestOf<typeof fields>;
 
 export default defineCommand({
   name: "venv migrate-store",
-  summary: "Move all environments and uv's cache to other places",
+  summary: "Move all environments and uv's cache to other directories",
   description:
-    "Makes each environment again at the new place and compares package lists. With an error nothing is removed " +
+    "Makes each environment again in the new directory and compares package lists. With an error nothing is removed " +
     "and the configuration stays as it is.",
   examples: [
     {
@@ -119,6 +122,8 @@ export default defineCommand({
     const config = await readConfigIfThere(context.configOption, system);
     const paths = await resolvePaths(request, config, context);
     await checkPaths(paths);
+    const deletesCache = request.deleteOld && !request.skipCacheCopy && isCacheDeleted(paths);
+    if (deletesCache && config !== undefined) await refuseManagedCache(paths, config, system.env);
     const { moved, left } = await selectVenvs(paths.oldBase, request.envs, request.excludeEnvs);
     const uv = await findUv(system, true);
     if (uv === undefined) throw uvMissing();
@@ -127,7 +132,10 @@ export default defineCommand({
       : request.dryRun
       ? { status: "dry-run", warnings: [] }
       : await copyCache(paths, report, system);
-    const { environments, errors, failures, safe } = await moveAll(moved, paths, request, uv, context);
+    const { environments: moves, errors, failures, safe } = await moveAll(moved, paths, request, uv, context);
+    const { answers: environments, end } = request.dryRun
+      ? asOneRun(moves, { hasErrors: errors.length > 0, goOn: request.continueOnError })
+      : { answers: moves, end: "good" };
     const good = errors.length === 0 && !request.dryRun;
     const updates = config !== undefined && request.updateConfig && errors.length === 0
       ? updatesOf(config, paths, left, context)
@@ -138,6 +146,9 @@ export default defineCommand({
     const unlisted = await findUnlisted(paths.oldBase);
     if (unlisted.length > 0) {
       stayed.push(`not moved, because \`euler-files venv list\` does not show them: ${listSome(unlisted)}`);
+    }
+    if (request.deleteOld && !deletesCache && ["copied", "dry-run"].includes(cache.status)) {
+      stayed.push(...keptCache(paths));
     }
     for (const text of stayed) report({ type: "warning", text });
     if (good && config !== undefined && updates.length > 0) await saveUpdates(config, paths, updates, context);
@@ -166,10 +177,12 @@ export default defineCommand({
         status: cache.status,
         warnings: [...cache.warnings],
       },
-      environments,
+      environments: [...environments],
       config_updates: updates,
       shell_exports: { UV_CACHE_DIR: paths.newCache, VENV_DIR: paths.newBase },
-      would_delete: request.dryRun ? await wouldDelete(paths, request, environments) : [],
+      would_delete: request.dryRun
+        ? await wouldDelete(deletesCache && end === "good" ? paths.oldCache : undefined, environments)
+        : [],
       deleted_old: old.removed.length > 0 && old.errors.length === 0,
       deleted: old.removed,
       errors: allErrors,
@@ -220,7 +233,7 @@ async function resolvePaths(
   const fromEnvironment = env.UV_CACHE_DIR
     ? resolvePath(env.UV_CACHE_DIR, env, cwd, { label: "UV_CACHE_DIR", kind: "config" })
     : undefined;
-  // A run that was killed after it had saved the new places is continued: its record knows the old ones.
+  // A run that was killed after it had saved the new directories is continued: its record knows the old ones.
   const [switchedBase, switchedCache] = [
     switchedFrom("venv_base", newBase, config, env),
     switchedFrom("uv_cache_dir", newCache, config, env),
@@ -231,10 +244,15 @@ async function resolvePaths(
   const isInPlace = request.oldUvCacheDir === undefined && switchedCache === undefined && oldCache === newCache;
   const isSwitched = switchedCache !== undefined && resolveUvCache(undefined, config, system) === newCache &&
     (oldCache === newCache || oldCache === switchedCache);
+  const named = [configured, fromEnvironment];
+  const oldCacheUsed = isSwitched ? switchedCache : isInPlace ? undefined : oldCache;
+  // An earlier run recorded the old cache, but not who named it.
+  const isGiven = oldCacheUsed !== await defaultUvCache(system) || named.includes(oldCacheUsed);
   return {
     oldBase: oldBase === newBase ? switchedBase ?? oldBase : oldBase,
     newBase,
-    oldCache: isSwitched ? switchedCache : isInPlace ? undefined : oldCache,
+    oldCache: oldCacheUsed,
+    oldCacheName: isGiven ? "given" : "uv's default",
     newCache,
     cacheState: isSwitched ? "switched" : "to copy",
   };
@@ -286,12 +304,11 @@ async function moveAll(
 
 /** The environments that are replaced or moved, and the old cache. */
 async function wouldDelete(
-  { oldCache }: StorePaths,
-  { deleteOld, skipCacheCopy }: Request,
+  cache: AbsolutePath | undefined,
   environments: readonly RebuildAnswer[],
 ): Promise<string[]> {
-  const isCacheDeleted = deleteOld && !skipCacheCopy && oldCache !== undefined && await isDirectory(oldCache);
-  return [...environments.flatMap(({ would_delete }) => would_delete), ...(isCacheDeleted ? [oldCache] : [])];
+  const isThere = cache !== undefined && await isDirectory(cache);
+  return [...environments.flatMap(({ would_delete }) => would_delete), ...(isThere ? [cache] : [])];
 }
 
 function ownFilesOf(request: Request): "keep" | "delete" {

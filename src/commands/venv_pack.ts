@@ -31,7 +31,7 @@ const answer = v.object({
   name: v.string(),
   venv_path: v.pipe(v.string(), v.description("Where the pack is mounted, too")),
   pack_path: v.string(),
-  inputs_hash: v.pipe(v.string(), v.description("Stands for its packages, path and other files")),
+  inputs_hash: v.pipe(v.string(), v.description("Hash of its packages, path and other files")),
   size_bytes: v.optional(bytesOf("The packed file")),
   dry_run: v.boolean(),
 });
@@ -43,8 +43,9 @@ export default defineCommand({
   summary: "Pack an environment into one file, without building a container",
   description:
     "Makes a squashfs of the environment with all modules compiled. It is mounted at the environment's own path, so nothing is " +
-    "rewritten, and no right is needed. `euler-files apptainer sync`, `list`, `run`, `exec`, `shell` and `prune` take it like an " +
-    "image; it runs in apptainer.base_image, whose Python must be the environment's.",
+    "rewritten, and it needs no privileges. `euler-files apptainer sync`, `list`, `run`, `exec`, `shell` and `prune` take it like " +
+    "an image; it runs in apptainer.base_image with the environment's Python. Only a Python of the system (in /usr or " +
+    "/usr/local) must be in the base image.",
   examples: [
     { command: "euler-files venv pack my-ml-env", does: "Pack it, if anything changed" },
     {

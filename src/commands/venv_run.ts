@@ -1,6 +1,6 @@
 // `euler-files venv run`: a program with a pack, without a container.
 import * as v from "valibot";
-import { bringImage, tellIfOlder, variablesFor } from "../apptainer/bring_image.ts";
+import { bringImage, variablesFor, warnIfOutdated } from "../apptainer/bring_image.ts";
 import { openPack } from "../apptainer/open_pack.ts";
 import { environmentPath, type ImageSetting, loadSetting, recordOf } from "../apptainer/setting.ts";
 import { TIERS } from "../config/tier.ts";
@@ -8,7 +8,7 @@ import { COUNT } from "../contract/answer_fields.ts";
 import { type Answer, defineCommand } from "../contract/command.ts";
 import { choice, text, words } from "../contract/fields.ts";
 import { CliError } from "../errors/errors.ts";
-import { earlySignalText, ignoreEarlySignals } from "../system/early_signals.ts";
+import { catchEarlySignals, earlySignalText } from "../system/early_signals.ts";
 import { shellWord } from "../text/format.ts";
 import { runCommand } from "../tools/program.ts";
 
@@ -75,11 +75,11 @@ export default defineCommand({
         hint: `euler-files venv run ${shellWord(name)} -- PROGRAM`,
       });
     }
-    using _early = ignoreEarlySignals(
+    using _early = catchEarlySignals(
       system,
       (signal) => report({ type: "warning", subject: name, text: earlySignalText(signal) }),
     );
-    await tellIfOlder(setting, name, report, system);
+    await warnIfOutdated(setting, name, report, system);
     const { image, synced } = await bringImage(setting, { to: request.to, dryRun: false }, name, report, system);
     const exports = await variablesFor(setting, request.to, system);
     const path = environmentPath(setting, name);

@@ -23,15 +23,15 @@ const DETAILS = {
   venv_path: v.optional(
     v.pipe(path, v.description("Of a pack: where the environment is, if not below venv_base")),
   ),
-  inputs_hash: v.optional(v.pipe(text, v.description("Stands for all the image was built from"))),
+  inputs_hash: v.optional(v.pipe(text, v.description("Hash of all the image was built from"))),
   own_files_hash: v.optional(
     v.pipe(
       text,
-      v.description("Stands for the environment's files that no package brought, or that were changed since"),
+      v.description("Hash of the environment's files that no package brought, or that were changed since"),
     ),
   ),
   files_hash: v.optional(
-    v.pipe(text, v.description("Stands for names, sizes and times of the environment's files without compiled code")),
+    v.pipe(text, v.description("Hash of names, sizes and times of the environment's files without compiled code")),
   ),
   sif_sha256: v.optional(v.pipe(text, v.description("Checksum of the image's file"))),
   sif_size_bytes: v.optional(v.pipe(v.number("must be a number"), v.description("Size of the image's file"))),
@@ -62,7 +62,15 @@ export const IMAGE_FIELDS_OF_1: readonly string[] = Object.keys(IMAGE_SCHEMA.ent
 );
 
 /** What is recorded of one image besides. */
-export const IMAGE_DETAILS_SCHEMA = jsonObject(v.looseObject(DETAILS, "must be an object"));
+export const IMAGE_DETAILS_SCHEMA = jsonObject(v.looseObject({
+  built_at: v.optional(
+    v.pipe(
+      v.number("must be a number"),
+      v.description("That of the image; with another one, these are of an earlier image"),
+    ),
+  ),
+  ...DETAILS,
+}, "must be an object"));
 
 /** The `apptainer` section. */
 export const APPTAINER_SCHEMA = jsonObject(v.looseObject({

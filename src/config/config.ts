@@ -182,7 +182,11 @@ const CONFIG_FIELDS = jsonObject(v.looseObject({
     4,
   ),
   lock_timeout_seconds: v.optional(
-    v.pipe(seconds, v.minValue(0, "must be 0 or more"), v.description("How long to wait for another job's lock")),
+    v.pipe(
+      seconds,
+      v.minValue(0, "must be 0 or more"),
+      v.description("How long to wait for another job's transfer, from its last sign of progress"),
+    ),
     300,
   ),
   skip_if_fresh_seconds: v.optional(
@@ -192,7 +196,7 @@ const CONFIG_FIELDS = jsonObject(v.looseObject({
   engine: v.optional(
     v.pipe(
       v.picklist(["auto", "rsync", "native"], "must be auto, rsync or native"),
-      v.description("What copies: rsync, our own copy, or whichever fits"),
+      v.description("What copies. auto: native, or rsync if rsync_extra_args need it"),
     ),
     "auto",
   ),

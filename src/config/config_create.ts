@@ -7,6 +7,7 @@ import { type Config, CONFIG_VERSION } from "./config.ts";
 import { fieldName } from "./field_names.ts";
 import { checkResult, type ConfigEdit, editText, lockConfig, type Review } from "./config_edit.ts";
 import { parseJson, readConfigText, readSiteLayers } from "./config_file.ts";
+import { withoutTheirDetails } from "./image_record.ts";
 import type { ConfigPatch } from "./config_patch.ts";
 import type { AbsolutePath } from "./paths.ts";
 import { type SiteLayers, withLayers } from "./site.ts";
@@ -48,7 +49,7 @@ export async function createConfig(
     return { config, changed, removed: [], ...(asidePath === undefined ? {} : { asidePath }) };
   }
   const edits = mergeEdits(existing, patch, []);
-  const edited = await editText(text, edits, path);
+  const edited = await editText(text, withoutTheirDetails(edits), path);
   const config = await checkResult(edited, path, layers);
   review(config, withLayers(existing, layers));
   await lock.confirm();

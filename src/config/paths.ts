@@ -4,7 +4,10 @@ import { printable } from "../text/format.ts";
 
 declare const absolute: unique symbol;
 
-/** An absolute path without `.`, `..`, doubled or trailing slashes. Only this file makes them. */
+/**
+ * An absolute path without `.`, `..`, doubled or trailing slashes. {@linkcode toAbsolutePath} and {@linkcode resolvePath} make
+ * them from text; a cast is only for a literal, a real path or a path derived from one of these.
+ */
 export type AbsolutePath = string & { readonly [absolute]: true };
 
 /** Where a path comes from, for errors about it. */
@@ -75,7 +78,7 @@ export function toAbsolutePath(text: string, env: Readonly<Record<string, string
   return normalize(expanded);
 }
 
-/** A path given on the command line: expanded as above; relative ones start at the working directory. */
+/** The same for a path that may be relative, to `cwd`, and may have `..`: one of the command line, or a default. */
 export function resolvePath(
   text: string,
   env: Readonly<Record<string, string>>,

@@ -60,7 +60,7 @@ export interface ResolvedConfig {
   /** The file it was read from. */
   readonly path: AbsolutePath;
   readonly scratchBase: AbsolutePath;
-  /** Contains targets, markers and locks; we have no other files on scratch. */
+  /** Contains the targets and the files beside them (docs/architecture.md); images and build directories may lie elsewhere. */
   readonly cacheRoot: AbsolutePath;
   /** In the order of the file. */
   readonly variables: readonly ResolvedVariable[];

@@ -50,10 +50,9 @@ export interface HeldLocks extends AsyncDisposable {
 export async function lockDirectory(request: DirectoryLocks, system: System, report: Report): Promise<HeldLocks> {
   await using stack = new AsyncDisposableStack();
   const locks: Lock[] = [];
-  // The first prevents a second migration of the same directory. Locks of environments are removed by other commands, too.
+  // The first prevents a second migration of the same directory.
   const own = { path: `${request.journalPath}.lock`, afterwards: "removed" } as const;
-  const afterwards = request.directory.kind === "venv_base" ? "removed" : "kept";
-  for (const one of [own, ...lockPaths(request).map((path) => ({ path, afterwards } as const))]) {
+  for (const one of [own, ...lockPaths(request).map((path) => ({ path }))]) {
     const lock = stack.use(
       await acquireLock({
         ...one,

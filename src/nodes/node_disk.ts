@@ -1,5 +1,5 @@
-// The third tier: a variable's copy on scratch is the source of a second copy on the disk of the node. Both are staged and
-// pushed by the same code, only with other directories.
+// A copy on the disk of a node. Its source is the copy on scratch, so staging and pushing use the same code with other
+// directories.
 import type { NodeDisk } from "../config/resolve.ts";
 import { joinPath } from "../config/paths.ts";
 import { CliError, messageOf } from "../errors/errors.ts";
@@ -26,7 +26,8 @@ export function nodeSettings(settings: StagingSettings, node: NodeDisk): Staging
 export async function prepareNode(node: NodeDisk, userId: number): Promise<void> {
   await Deno.stat(`${node.base}/.`).catch((error) => {
     throw new CliError("file-system", `Cannot use the disk of this node "${node.base}": ${messageOf(error)}`, {
-      hint: "`euler-files config set node_base DIRECTORY` names another one; --to scratch does without",
+      hint:
+        "`euler-files config set node_base DIRECTORY` names another one; or use `--to scratch`, which needs no node disk",
       cause: error,
     });
   });
@@ -38,7 +39,7 @@ export async function prepareNode(node: NodeDisk, userId: number): Promise<void>
 export async function checkNode(node: NodeDisk, userId: number): Promise<void> {
   await refuseUntrusted(
     { path: node.root, strictFrom: node.root, userId },
-    "`euler-files config set node_base DIRECTORY` names another disk; --to scratch does without",
+    "`euler-files config set node_base DIRECTORY` names another disk; or use `--to scratch`, which needs no node disk",
   );
   await refusePlanted(node.root);
 }

@@ -3,7 +3,7 @@ import type { Report } from "../contract/events.ts";
 import { lstatIfPresent } from "../system/existence.ts";
 import { readNamesIfThere } from "../posix/read_names.ts";
 
-/** A copy that was not used for so long is removed. No job runs for a month. */
+/** A copy that no sync has used for so long is removed. A job that runs longer than that can lose its copy. */
 const OLD_MILLISECONDS = 30 * 24 * 3600 * 1000;
 
 /** The names of copies in our directory on the node's disk that were not used for long. */

@@ -33,8 +33,9 @@ export interface PackRequest {
 }
 
 /**
- * Makes the pack of a copy on scratch, unless it exists or would not pay. Only that makes nodes faster, so errors are reported
- * and not thrown; throws on a signal. `lacks`: the copy has lost files since it was complete.
+ * Makes the pack of a copy on scratch, unless it exists or would not pay. Returns whether the copy has lost files since it was
+ * complete (`lacks`); `ready` also if there is no pack: nodes copy the files one by one then. A pack is only an optimization, so
+ * errors are reported, not thrown; throws on a signal.
  */
 export async function preparePack(request: PackRequest, system: System, report: Report): Promise<"ready" | "lacks"> {
   const { variable, settings } = request;

@@ -1,4 +1,4 @@
-// A directory of ours on a disk that other users share: /tmp, or the disk of a node.
+// A directory of ours where other users may write: /tmp, scratch, or the disk of a node. Its mode is set to 0700.
 import { CliError, messageOf } from "../errors/errors.ts";
 
 /**

@@ -1,4 +1,4 @@
-// Redirected variables: each names an empty directory of its own instead of a copy. They are for caches that are not worth
+// Redirected variables: each names a directory that starts empty and is never copied. They are for caches that are not worth
 // copying: pip and uv download theirs again, and compilers write code for one type of processor.
 import { type AbsolutePath, joinPath } from "../config/paths.ts";
 import { preparePrivateDirectory } from "./private_directory.ts";

@@ -98,7 +98,10 @@ export function savedWarnings(
   saved: readonly SavedFiles[],
 ): { readonly text: string; readonly hint: string }[] {
   return saved.map(({ from, directory, paths }) => ({
-    text: `${formatFiles(paths.length)} of ${describeFrom(from)}, not pushed since scratch has other ones: ` +
+    text:
+      `${formatFiles(paths.length)} of ${
+        describeFrom(from)
+      }, not pushed because scratch has a different version, or cannot take ${paths.length === 1 ? "it" : "them"}: ` +
       listSome(paths, 3),
     hint:
       `compare ${shellWord(directory)} with ${shellWord(target)}; copy the right versions to the second one and run ` +

@@ -134,7 +134,7 @@ export async function savedPushes(
 ): Promise<readonly SavedPaths[]> {
   const root = layoutOf(cacheRoot, name).saved;
   const found: SavedPaths[] = [];
-  // Usually there is no such directory: that is found without our own calls, which take time to load.
+  // Check with Deno.lstat first: loading the libc calls takes time, and this directory seldom exists.
   if (await lstatIfPresent(root) === undefined) return found;
   for (const name of (await readNamesIfThere(root))?.keys() ?? []) {
     const [, from] = RECORDS[kind].exec(name) ?? [];

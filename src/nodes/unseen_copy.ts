@@ -1,4 +1,4 @@
-// Nodes that do not see the copy on scratch of which they are to make their own: scratch_base is a disk of each node, for example.
+// The error for a node that does not see the job's copy on scratch, for example because scratch_base is a local disk.
 import { CliError } from "../errors/errors.ts";
 import { printable } from "../text/format.ts";
 import type { Variable } from "../variables/variable.ts";

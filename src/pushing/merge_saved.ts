@@ -89,7 +89,7 @@ export async function mergeLocked(
   let ownOutcome: TransferOutcome | undefined;
   const all = await savedPushes(cacheRoot, variable.name, "push");
   const isCallers = ({ from }: SavedPaths) => from === own?.paths.from;
-  // The caller's push is the newest of its node. Merge it first: then an earlier one is in conflict with it, not it with that.
+  // The caller's push is the newest of its node. Merge it first, so that of two pushes the earlier one is reported as the conflict.
   for (const saved of [...all.filter(isCallers), ...all.filter((one) => !isCallers(one))]) {
     const isOwn = isCallers(saved);
     const merged = await mergeOne(request, saved, isOwn ? own : undefined, system).catch((error) => {

@@ -1,4 +1,5 @@
-// Pushes a variable's changes on scratch to its source. Never deletes files at the source, never replaces newer ones there.
+// Pushes a variable's changes on scratch to its source. Never deletes files at the source, and never replaces a
+// file that changed there since the last transfer.
 import { refuseRealOverlap } from "../config/resolve.ts";
 import { CliError, Interrupted, knownError } from "../errors/errors.ts";
 import type { Report } from "../contract/events.ts";

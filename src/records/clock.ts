@@ -32,7 +32,7 @@ export async function walkStartSeconds(
   if (locked === undefined) return now / 1000;
   const holder = await readHolder(layoutOf(settings.cacheRoot, variable.name).lock);
   const isOurs = holder?.pid === system.processId && holder.host === system.hostName;
-  // The holder's own clock has told whole seconds.
+  // `since` is in whole seconds, on average half a second too early, so subtract 500 ms.
   const skew = isOurs ? locked - holder.since * 1000 - 500 : 0;
   return Math.max(Math.abs(skew) < SKEW_MILLISECONDS ? now : now + skew, locked) / 1000;
 }

@@ -26,9 +26,9 @@ export interface FreshnessSettings {
 const CLOCK_SKEW_SECONDS = 60;
 
 const ABSENCE: Readonly<Record<MarkerAbsence, string>> = {
-  "missing": "there is no record of a complete transfer",
-  "damaged": "the record of the last transfer is damaged or from an older version",
-  "not-ours": "the record of the last transfer belongs to another user",
+  "missing": "there is no marker of a complete sync",
+  "damaged": "the marker of the last sync is damaged or from an older version",
+  "not-ours": "the marker of the last sync belongs to another user",
 };
 
 /** The fingerprint of a source that did not exist at the last sync. */
@@ -90,7 +90,7 @@ export function decideFreshness(facts: VariableFacts, settings: FreshnessSetting
     return stale(marker.stale_reason ?? "the source has changed");
   }
   const ageSeconds = settings.nowSeconds - marker.synced_at;
-  if (ageSeconds < -CLOCK_SKEW_SECONDS) return stale("the record of the last transfer is from the future");
+  if (ageSeconds < -CLOCK_SKEW_SECONDS) return stale("the marker of the last sync is from the future");
   // Before this time a racy file could still change without a new time, so comparing it earlier would be useless.
   if (marker.racy !== undefined && settings.nowSeconds >= marker.racy.until) {
     return stale(`${formatFiles(marker.racy.files)} had just been written when the last transfer copied them`);

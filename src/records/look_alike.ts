@@ -1,5 +1,5 @@
-// Whether a source is most likely another directory under the same path. Where home is not mounted, programs make their caches
-// anew on the node's disk. A sync from there would remove from scratch what the real source has, and what a push writes there
+// Whether a source is most likely another directory under the same path. Where home is not mounted, programs create
+// new caches on the node's disk. A sync from there would remove from scratch what the real source has, and what a push writes there
 // is lost with the node. Pure.
 import type { Manifest } from "../transfer/manifest.ts";
 import type { VariableFacts } from "./observe.ts";

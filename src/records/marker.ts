@@ -39,7 +39,7 @@ const MARKER_SCHEMA = v.looseObject({
   source_mtime: v.number(),
   var_name: v.string(),
   source: v.string(),
-  // The keys that freshness is decided by. A marker without them is from an older version and counts as none.
+  // The keys that freshness is decided by. Those without `optional` are required since 2.0: a marker that lacks one counts as none.
   source_fingerprint: v.string(),
   /** The number of the source directory in its file system; absent in markers of older versions. */
   source_inode: v.optional(v.number()),
@@ -124,7 +124,7 @@ export function markedRacy(
   return files === 0 ? {} : { racy: { files, until: recordedSeconds + RACY_SECONDS } };
 }
 
-/** The fingerprint after a push has changed the source. No source has this fingerprint, so the target is not fresh. */
+/** The fingerprint of a marker that was made stale. No source has this fingerprint, so the target is not fresh. */
 export const CHANGED_FINGERPRINT = "changed";
 
 /** Makes a target stale and keeps the rest of its marker. */

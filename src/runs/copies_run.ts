@@ -26,7 +26,10 @@ export interface SyncRun extends FanOutRequest {
   readonly verbose: boolean;
   /** The tier to stage to; undefined: the tier of each variable. */
   readonly to: Tier | undefined;
-  /** The disks to stage to: that of this node, or those of all nodes of the job that this process acts for. */
+  /**
+   * The disks to stage to. `of the job`: those of all nodes, if this process runs in the script of a job on several and this is
+   * no dry run; else that of this node.
+   */
   readonly nodes: "own" | "of the job";
   /** `scratch-to-node`: the copies on scratch are used as they are. */
   readonly leg: "scratch-to-node" | undefined;

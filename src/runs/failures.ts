@@ -11,7 +11,7 @@ export const FAILURE_SCHEMA = v.pipe(
   v.title("Failure"),
 );
 
-/** Why a result has the status `failed`; the same is in `failures`. */
+/** The error of this result, whatever its status; `failures` has it too. */
 export const RESULT_ERROR = v.optional(
   v.pipe(FAILURE_SCHEMA, v.description("Why it failed; the same is in failures")),
 );

@@ -38,12 +38,13 @@ export async function stageOnNodes(
 ): Promise<SyncResult[]> {
   if (variables.length === 0) return [];
   const { force, checksum, replace, strict, filter, engine } = request;
+  // The type makes the compiler ask for each new field; the request itself has more, for this process alone.
+  const shared: FanOutRequest = { force, checksum, replace, strict, filter, engine };
   const vars = variables.map(({ name }) => name);
-  const asked = { vars, to: "node", leg: "scratch-to-node", force, checksum, replace, strict, filter };
   const answer = await fanOut({
     job,
     words: ["sync"],
-    request: { ...asked, scratch_copies: scratchCopies, ...(engine === undefined ? {} : { engine }) },
+    request: { vars, to: "node", leg: "scratch-to-node", ...shared, scratch_copies: scratchCopies },
     options: context.configOption === undefined ? [] : ["--config", context.configOption],
   }, context.system);
   const results = variables.map((variable) => {

@@ -16,17 +16,24 @@ export interface ImageOnNodes {
   readonly failure: CliError | undefined;
 }
 
-/** Copies images, which scratch has, to the disks of all nodes of the job. Throws a CliError if srun is missing. */
+/**
+ * Copies images to the disks of all nodes of the job. `checksums`: those of their copies on scratch, by name; a node that sees
+ * other copies fails. Throws a CliError if srun is missing.
+ */
 export async function copyImagesToNodes(
   images: readonly string[],
-  { job, force }: { readonly job: Job; readonly force: boolean },
+  { job, force, checksums }: {
+    readonly job: Job;
+    readonly force: boolean;
+    readonly checksums: Readonly<Record<string, string>>;
+  },
   { system, configOption }: Context,
 ): Promise<ImageOnNodes[]> {
   if (images.length === 0) return [];
   const answer = await fanOut({
     job,
     words: ["apptainer", "sync"],
-    request: { images, to: "node", leg: "scratch-to-node", force },
+    request: { images, to: "node", leg: "scratch-to-node", scratch_images: checksums, force },
     options: configOption === undefined ? [] : ["--config", configOption],
   }, system);
   return images.map((name) => {

@@ -38,8 +38,8 @@ export interface ManagedVariables {
 }
 
 /**
- * Reads the configuration and selects variables: the named ones, disabled ones too, or all enabled ones by default. Errors
- * are those of `readConfig`, `resolveConfig` and `ensureScratch`: all `config`, `usage` or `not-found`, before any change.
+ * Reads the configuration and selects variables: the named ones, disabled ones too, or all enabled ones by default. Throws, before
+ * any change, the errors of `readConfig`, `resolveConfig`, `ensureScratch` and `checkCacheRoot`.
  */
 export async function openManagedVariables(names: readonly string[], context: Context): Promise<ManagedVariables> {
   const { env, cwd } = context.system;

@@ -18,7 +18,7 @@ import type { Part } from "../variables/parts.ts";
 import { type CopiesRun, runCopies, type SyncRun } from "./copies_run.ts";
 import type { ManagedVariables } from "./managed_variables.ts";
 import { fallBack } from "./node_fallback.ts";
-import { type Copy, isUsable, stagedResult, type SyncResult, tellStaged } from "./sync_results.ts";
+import { type Copy, isUsable, laterResult, stagedResult, type SyncResult, tellStaged } from "./sync_results.ts";
 
 /** A redirected variable, and the directory below which its own one is. */
 export interface RedirectedCopy {
@@ -76,7 +76,10 @@ async function stageOnOwnNode(onScratch: readonly SyncResult[], disks: Disks, ru
   const staged = variables.filter((variable) => isForNode(variable) && isReady(variable, onScratch, run));
   results.push(...await stageOnNode(staged, node, run));
   if (run.request.fallback === "scratch") fallBack(results, run.context);
-  tellNotPlanned(variables.filter((variable) => isForNode(variable) && !staged.includes(variable)), node, run);
+  const later = variables.filter((variable) =>
+    isForNode(variable) && !staged.includes(variable) && isPlanned(variable, onScratch)
+  );
+  if (run.request.dryRun) results.push(...later.map((variable) => laterCopy(variable, node, run)));
   return {
     ...{ results, parts },
     redirected: redirected.map((variable) => {
@@ -132,6 +135,11 @@ function isReady({ name }: ResolvedVariable, onScratch: readonly SyncResult[], {
   if (request.leg !== undefined) return true;
   const result = onScratch.find((result) => result.name === name);
   return result !== undefined && isUsable(result);
+}
+
+/** Whether a run would make the copy on scratch. */
+function isPlanned({ name }: ResolvedVariable, onScratch: readonly SyncResult[]): boolean {
+  return onScratch.some((result) => result.name === name && result.error === undefined);
 }
 
 /**
@@ -199,10 +207,9 @@ function failedCopy(copy: Copy, error: CliError, { context }: CopiesRun): SyncRe
   return stagedResult(copy, failed, "in short");
 }
 
-/** Reports variables for which no copy on the node can be planned, because that needs a copy on scratch. */
-function tellNotPlanned(variables: readonly ResolvedVariable[], node: NodeDisk, { request, context }: CopiesRun): void {
-  if (!request.dryRun) return;
-  for (const variable of variables) {
-    context.report({ type: "note", subject: variable.name, text: `then to ${onNode(variable, node).target}` });
-  }
+/** The result of a copy on the node that a dry run cannot plan, because that needs the copy on scratch, and its report. */
+function laterCopy(variable: ResolvedVariable, node: NodeDisk, { context }: CopiesRun): SyncResult {
+  const copy = { variable: onNode(variable, node), tier: "node" } as const;
+  context.report({ type: "note", subject: variable.name, text: `would then be copied to ${copy.variable.target}` });
+  return laterResult(copy);
 }

@@ -33,7 +33,7 @@ export async function mergeBeforeSync(
 }
 
 async function hasRecords(directory: string): Promise<boolean> {
-  // Usually there is no such directory, so our own calls, which take time to load, are loaded only here.
+  // Load the libc calls only here: that takes time, and this directory seldom exists.
   const { readNamesIfThere } = await import("../posix/read_names.ts");
   const names = await readNamesIfThere(directory);
   return [...names?.keys() ?? []].some((name) => name.endsWith(".push"));

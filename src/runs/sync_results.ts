@@ -168,6 +168,11 @@ export function plannedResult(copy: Copy, plan: StagePlan): SyncResult {
   return { ...base, status: plan.status, error: failureOf(copy.variable.name, plan.error) };
 }
 
+/** The result of a copy that would be made of another one, which has to be made first, so its files are not known yet. */
+export function laterResult(copy: Copy): SyncResult {
+  return { ...resultBase(copy), status: "dry-run", reason: "the copy on scratch is made first" };
+}
+
 /** What a dry run tells of the transfer: under the names of a run, which older scripts read, and under names of its own. */
 export function planned(files: number, bytes: number): v.InferOutput<typeof TRANSFERRED_SCHEMA> {
   return {

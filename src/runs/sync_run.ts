@@ -79,8 +79,8 @@ export async function syncVariables(request: SyncRun, context: Context): Promise
 }
 
 /**
- * The results whose targets are exported. Of two results of a variable the one on the node is last, and only the last counts:
- * where it failed, the copy on scratch is not used instead. The whole of a selected part is staged, but not exported. In a dry run
+ * The results whose targets are exported. Of two results of a variable only the last counts, that of the node. If it failed,
+ * nothing is exported, unless `fallBack` has removed it. The whole of a selected part is staged, but not exported. In a dry run
  * the results that would be exported.
  */
 function exportedResults(results: readonly SyncResult[], { vars, dryRun }: SyncRun): SyncResult[] {

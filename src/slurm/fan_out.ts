@@ -57,11 +57,12 @@ export interface SilentNode {
 export interface FanOutAnswer {
   readonly answers: readonly NodeAnswer[];
   readonly silent: readonly SilentNode[];
-  /** What Slurm said, if a node did not answer. */
+  /** The last lines of stderr of srun and of its tasks, if a node did not answer. */
   readonly lines: readonly string[];
 }
 
-// srun gives its tasks no input, so the request is an argument. The first line of the output is the name of the node.
+// We run srun with --input=none, so the request is passed as an argument and piped to the program on the node. The first line of
+// the output is the name of the node.
 const ON_NODE = `echo "$SLURMD_NODENAME"; request=$1; program=$2; shift 2
 printf %s "$request" | "$program" "$@"`;
 
@@ -168,7 +169,7 @@ export function verdict(name: string, answer: FanOutAnswer): string | CliError {
   if (failure !== undefined) return failure;
   const targets = [...new Set(answers.map(({ exports }) => exports[name]!))];
   if (targets.length === 1) return targets[0]!;
-  return new CliError("refused", `Cannot export "${name}" for all nodes: its directory has another name on each`, {
+  return new CliError("refused", `Cannot export "${name}" for all nodes: its path is not the same on all nodes`, {
     lines: answers.slice(0, 2).map(({ node, exports }) => `${node}: ${exports[name]}`),
     hint: "`srun euler-files exec --to node -- COMMAND` asks each node for its own",
   });
@@ -199,6 +200,6 @@ export function failureOnNodes(
     }; `;
   return new CliError("transfer", `Cannot stage "${name}" on ${reasons.length + silent.length} of ${nodes} nodes`, {
     lines: [...named, ...more, ...lines],
-    hint: hint ?? `${without}--to scratch does without the disks of the nodes`,
+    hint: hint ?? `${without}\`--to scratch\` needs no disks of nodes`,
   });
 }

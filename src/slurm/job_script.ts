@@ -34,8 +34,8 @@ export function jobScript(script: JobScript): string {
     "# With an array, all its jobs share the copies on scratch; the first one makes them. Take one # away:",
     "##SBATCH --array=0-9",
     "",
-    "# srun gives each task the CPUs of the job (since Slurm 22.05 it does not by itself), and the environment of this script,",
-    "# also after `sbatch --export=NONE`.",
+    "# Since Slurm 22.05 srun no longer inherits --cpus-per-task, so it is passed on here. The tasks also get the environment of",
+    "# this script, even after `sbatch --export=NONE`.",
     "export SRUN_CPUS_PER_TASK=${SLURM_CPUS_PER_TASK:-1}",
     "export SLURM_EXPORT_ENV=ALL",
     "",
@@ -56,9 +56,9 @@ function signalLines(): string[] {
     `# Slurm sends SIGTERM to the tasks ${
       SIGNAL_SECONDS / 60
     } minutes before the time limit: the command may save its work and has to end, and`,
-    "# then there is time to push. Without B: in front, since a signal for the script alone reaches no task.",
+    "# then there is time to push. Not `B:TERM`: that signals only this script, not the tasks.",
     `#SBATCH --signal=TERM@${SIGNAL_SECONDS}`,
-    "# After a preemption or `scontrol requeue` the job begins again with what was pushed. A requeue is no time for a push: SIGKILL",
+    "# After a preemption or `scontrol requeue` the job begins again with what was pushed. It leaves no time to push: SIGKILL",
     "# follows SIGTERM after KillWait (scontrol show config | grep KillWait).",
     "#SBATCH --requeue",
   ];

@@ -38,6 +38,7 @@ interface Task {
 export class NodeWatch {
   readonly #tasks: Task[];
   #looksAtEnd = 0;
+  #isGivenUp = false;
   constructor(readonly count: number, readonly patience: Patience) {
     this.#tasks = Array.from({ length: count }, () => ({ stage: "starting", looks: 0 }));
   }
@@ -62,11 +63,16 @@ export class NodeWatch {
     const isOver = this.#tasks.every((task) => task.stage === "answered" || this.#isSilent(task));
     if (!isOver) return "wait";
     const isWaiting = this.#tasks.every(({ stage }) => stage === "answered") && ++this.#looksAtEnd <= LOOKS_AT_END;
+    this.#isGivenUp = !isWaiting;
     return isWaiting ? "wait" : "enough";
   }
 
-  /** For how many seconds the tasks that have not answered have said nothing, by their numbers. */
+  /**
+   * The tasks that were given up because they were silent for longer than allowed, by their numbers, each with the allowed time in
+   * seconds. None before `look` has said `enough`: where srun has ended by itself, a task without an answer has died.
+   */
   silent(): ReadonlyMap<number, number> {
+    if (!this.#isGivenUp) return new Map();
     return new Map(
       [...this.#tasks.entries()].filter(([, task]) => this.#isSilent(task)).map(([number, { stage }]) =>
         [number, stage === "starting" ? this.patience.starting : this.patience.working] as const

@@ -100,7 +100,7 @@ async function findUnfinished(request: CleanRequest, system: System): Promise<Cl
   return found;
 }
 
-const RECORD = /^\.([A-Za-z_][A-Za-z0-9_]*)\.(synced|manifest|source|notes|kept|progress|pack|nodes)$/;
+const RECORD = /^\.([A-Za-z_][A-Za-z0-9_]*)\.(synced|manifest|source|intent-log|notes|kept|progress|pack|nodes)$/;
 
 /**
  * Removes the records of copies that do not exist any more, of variables that are not configured: a `clean` that was killed after
@@ -202,12 +202,12 @@ export async function removeCleanable(
     const isKept = request.unpushed === "keep it" && await unpushedIn(name, meant, request, system) !== 0;
     if (isKept) return "files were written there meanwhile and are not pushed";
     // Remove the marker first: if this process is killed, the next sync compares the rest instead of calling it fresh.
-    const { marker, lock, target, ...beside } = layout;
+    // What nodes have saved is a directory of its own in the list, and may have to stay.
+    const { marker, lock, target, saved: _saved, ...beside } = layout;
     await removeFile(marker);
     await variableLock.confirm();
     try {
-      // The records go while the files are still being removed: if this process is killed then, the next command finds only
-      // a temporary name, and removes that.
+      // Rename, remove the records, then the files: a command after a killed one finds only a temporary name, and removes that.
       const aside = await setAside(target);
       await removeUnfinishedCopies(layout);
       for (const file of Object.values(beside)) await removeFile(file);

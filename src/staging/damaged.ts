@@ -1,5 +1,5 @@
-// Warnings about files that neither a sync nor a push settles: files on scratch that a crash may have damaged or that could not
-// be compared, files behind a link of the source, and databases that a program has open. Also about files that stay only
+// Warnings about kept files that have a hint of their own: files on scratch that a crash may have damaged or that could not be
+// compared, files behind a link of the source, and databases that a program has open. Also about files that stay only
 // because something that was not pushed yet needs them.
 import { formatFiles, listSome, shellWord } from "../text/format.ts";
 import type { KeptPath } from "../transfer/request.ts";

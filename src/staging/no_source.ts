@@ -40,9 +40,9 @@ export async function stageWithoutSource(
 }
 
 /**
- * Throws a CliError `not-found` if the source held files at the last sync, or if that is unknown; also on the disk of a node, since
- * there is always a copy on scratch then, be it an empty one. Returns the other source that
- * the target was staged from, if any; the errors for that case are those of `isOtherSource`.
+ * Throws a CliError `not-found` if the source held files at the last sync, or if that is unknown. On the disk of a node it always
+ * throws: the source there is the copy on scratch, which every sync makes, even if empty. Returns the other source that the target
+ * was staged from, if any; the errors for that case are those of `isOtherSource`.
  */
 export async function checkWithoutSource(
   request: ObservedStageRequest,

@@ -44,8 +44,9 @@ export async function nameOutsideLinks(
     links.slice(0, LOOKED_AT).map(async (link): Promise<NamedLink> => {
       const unknown = { ...link, behind: "it does not answer", storage: "unknown" } as const;
       if (!isUtf8Name(link.path)) return { ...unknown, behind: "not looked at" };
-      return await within(DEADLINE_MILLISECONDS, lookBehind(variable, link, storages), () => {
-        forgiveCalls?.(pathOf(variable, link));
+      const lookup = lookBehind(variable, link, storages);
+      return await within(DEADLINE_MILLISECONDS, lookup, () => {
+        forgiveCalls?.(pathOf(variable, link), lookup);
         return unknown;
       });
     }),

@@ -33,7 +33,10 @@ export type StageResult =
   }
   | {
     readonly status: "synced";
-    /** `complete`: marked fresh. `partial`: usable, but something is missing, so the next run tries again. */
+    /**
+     * `complete`: nothing is missing; the target is marked unless it changed during the transfer. `partial`: something is
+     * missing, so the next run tries again.
+     */
     readonly completeness: "complete" | "partial";
     readonly outcome: TransferOutcome;
     /** Links that lead out of the source. */

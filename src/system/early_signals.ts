@@ -6,10 +6,10 @@ import type { ForwardedSignal, System } from "./system.ts";
 const HARMLESS: ReadonlySet<ForwardedSignal> = new Set(["SIGWINCH", "SIGCONT", "SIGURG"]);
 
 /**
- * Until it is disposed of, passes signals that ask a program for something (SIGUSR1 for a checkpoint) to `onSignal`. Without a
- * listener they would end this process. Signals that end the work still end it.
+ * Until it is disposed of, catches signals that ask a program for something (SIGUSR1 for a checkpoint) before the program runs,
+ * because the default action would end this process; `onSignal` only reports them. Signals that end the work still end it.
  */
-export function ignoreEarlySignals(
+export function catchEarlySignals(
   system: Pick<System, "handOverSignals">,
   onSignal: (signal: ForwardedSignal) => void,
 ): Disposable {

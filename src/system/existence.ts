@@ -34,7 +34,7 @@ export async function lstatIfPresent(path: string): Promise<Deno.FileInfo | unde
 }
 
 /** Whether an error says that a path leads to nothing, or may not be followed. */
-export function isNoWay(error: unknown): boolean {
+export function isMissingOrForbidden(error: unknown): boolean {
   const { NotFound, NotADirectory, FilesystemLoop, PermissionDenied } = Deno.errors;
   return [NotFound, NotADirectory, FilesystemLoop, PermissionDenied].some((kind) => error instanceof kind);
 }
@@ -45,7 +45,7 @@ export function isNoWay(error: unknown): boolean {
  */
 export async function realPathIfPresent(path: string): Promise<string | undefined> {
   return await Deno.realPath(path).catch((error) => {
-    if (isNoWay(error)) return undefined;
+    if (isMissingOrForbidden(error)) return undefined;
     throw error;
   });
 }

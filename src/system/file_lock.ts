@@ -60,7 +60,7 @@ export async function acquireLock(asked: LockRequest, system: System): Promise<L
         const lease = await acquireLease(request, system);
         // The time of the lock file tells when the work began, also where the file itself is not locked.
         await noteHolder(file, system);
-        return request.afterwards === "removed" ? removingFile(request.path, lease) : lease;
+        return lease;
       } finally {
         file.close();
       }
@@ -75,39 +75,35 @@ export async function acquireLock(asked: LockRequest, system: System): Promise<L
       file.close();
     };
     try {
-      const { ino } = await file.stat();
+      const ino = await inodeOf(file);
       const startAgain = async () => {
         await giveBack();
         if (remainingMilliseconds(request, startedAt) > 0) return;
         throw lockedError(request, await readHolder(request.path), system);
       };
       // If another process removed the lock file while we waited, the next process will lock a new file: start again.
-      if (!await isAt(request.path, ino)) {
+      if (ino === undefined || !await isAt(request.path, ino)) {
         await startAgain();
         continue;
       }
       const waitedFor = outcome === "held after a wait" ? { holder: await readHolder(request.path) } : undefined;
       const lease = await leaseIfPossible(request, system, startedAt);
-      // A holder without flock removes the file while it has the lease, for which we may have waited.
-      const mayBeRemoved = request.afterwards === "removed" || lease?.former !== undefined;
-      if (mayBeRemoved && !await isAt(request.path, ino)) {
+      // A holder that does not share this flock removes the file while it has the lease.
+      if (!await isAt(request.path, ino)) {
         await lease?.release();
         await startAgain();
         continue;
       }
       await noteHolder(file, system);
       return holdLock({
-        ...{ kind: "flock", path: request.path, former: waitedFor ?? lease?.former },
+        ...{ kind: "flock", path: request.path, afterwards: request.afterwards },
+        former: waitedFor ?? lease?.former,
         findTaker: async () => await isAt(request.path, ino) ? await lease?.findTaker() : request.path,
         beat: async () => await lease?.beat(),
         removeFile: async () => await isAt(request.path, ino, "no") ? await unlinkPath(request.path) : undefined,
         async release() {
           // Release the lease first: otherwise the next holder of the flock would find it and take us for killed.
           await lease?.release();
-          // The flock is still ours, so that this is the file that everybody waits for.
-          if (request.afterwards === "removed" && await isAt(request.path, ino, "no")) {
-            await unlinkPath(request.path).catch(() => {});
-          }
           await giveBack();
         },
       });
@@ -116,17 +112,6 @@ export async function acquireLock(asked: LockRequest, system: System): Promise<L
       throw error;
     }
   }
-}
-
-/** The lease, with the lock file beside it removed before the lease is released. */
-function removingFile(path: string, lease: Lock): Lock {
-  return {
-    ...lease,
-    async [Symbol.asyncDispose]() {
-      if (await lease.confirm().then(() => true, () => false)) await unlinkPath(path).catch(() => {});
-      await lease[Symbol.asyncDispose]();
-    },
-  };
 }
 
 /** The same request, which tells of each holder once: a killed holder of the flock may have left its lease as well. */
@@ -168,6 +153,17 @@ export async function findHolder(
   const locking = flock(file, false, system).catch(() => {}).finally(() => file.close());
   const first = await raceAgainst(PROBE_MILLISECONDS, locking, system.signal);
   return first === "elapsed" ? { holder: await readHolder(path) } : undefined;
+}
+
+/** The inode of an open file; undefined if it is known to have no name any more, whatever NFS remembers of its path. */
+async function inodeOf(file: Deno.FsFile): Promise<number | null | undefined> {
+  try {
+    const { ino, nlink } = await file.stat();
+    return nlink === 0 ? undefined : ino;
+  } catch (error) {
+    if (systemRefusalOf(error)?.errno === ESTALE) return undefined;
+    throw error;
+  }
 }
 
 /** Whether the path still has this inode. Before a file is removed, `unknown` is `no`: it may be another process's. */

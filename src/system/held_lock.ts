@@ -1,7 +1,7 @@
 // A held lock, which is checked during the work, since on some file systems another process can take it over.
 import { CliError } from "../errors/errors.ts";
 import { lstatIfPresent } from "./existence.ts";
-import { holderName, type Lock, readHolder } from "./lock_holder.ts";
+import { holderName, type Lock, type LockRequest, readHolder } from "./lock_holder.ts";
 import type { System } from "./system.ts";
 
 /** How often a holder checks that it still has the lock and renews the lease: one or two small operations. */
@@ -10,6 +10,7 @@ export const HEARTBEAT_SECONDS = 2;
 /** How to check a lock, and how to release it. */
 export interface Holding extends Pick<Lock, "kind" | "former"> {
   readonly path: string;
+  readonly afterwards: LockRequest["afterwards"] | undefined;
   /** The file that names another holder now; undefined unless it is known that we have lost the lock. */
   readonly findTaker: () => Promise<string | undefined>;
   /** Shows other processes that this one lives, while it has the lock. */
@@ -20,13 +21,16 @@ export interface Holding extends Pick<Lock, "kind" | "former"> {
 }
 
 /** The lock for as long as it is held. */
-export function holdLock({ kind, former, path, findTaker, beat, removeFile, release }: Holding): Lock {
+export function holdLock({ kind, former, path, afterwards, findTaker, beat, removeFile, release }: Holding): Lock {
   const lost = new AbortController();
-  let isRetired = false;
+  let isRetired = afterwards === "removed";
   const look = async () => {
     if (lost.signal.aborted) return;
     const taker = await findTaker();
     if (taker !== undefined) lost.abort(await takenOver(path, taker));
+  };
+  const removeIfOurs = async () => {
+    if (await findTaker() === undefined) await removeFile();
   };
   const heartbeat = setInterval(async () => {
     await look();
@@ -45,7 +49,8 @@ export function holdLock({ kind, former, path, findTaker, beat, removeFile, rele
     },
     async [Symbol.asyncDispose]() {
       clearInterval(heartbeat);
-      if (isRetired && !lost.signal.aborted) await removeFile().catch(() => {});
+      // Before the release: after it the file may be that of the next holder.
+      if (isRetired && !lost.signal.aborted) await removeIfOurs().catch(() => {});
       await release();
     },
   };

@@ -44,7 +44,8 @@ export interface Lease {
 /** Takes the lease beside a lock's path. Deadline, errors and messages are those of `acquireLock`. */
 export async function acquireLease(request: LockRequest, system: System): Promise<Lock> {
   const lease = await takeLease(request, system, "without flock", performance.now());
-  return holdLock({ kind: "lease", ...lease, removeFile: () => unlinkPath(request.path) });
+  const { path, afterwards } = request;
+  return holdLock({ kind: "lease", ...lease, afterwards, removeFile: () => unlinkPath(path) });
 }
 
 /**

@@ -1,6 +1,7 @@
 // Small files of ours in directories that other users can or could write to: a link, a FIFO or another user's file under one of
 // our names is refused before it is opened, so that it is not followed, waited for, trusted or overwritten.
-import { CliError, messageOf } from "../errors/errors.ts";
+import { CliError, messageOf, systemRefusalOf } from "../errors/errors.ts";
+import { ESTALE } from "../posix/errno.ts";
 import { shellWord } from "../text/format.ts";
 import { waitForServer } from "./wait_for_server.ts";
 
@@ -110,16 +111,18 @@ export async function openOwnFile(path: string): Promise<Deno.FsFile> {
     }
     const seen = await lookAtOwn(path, "file");
     if (seen === undefined) continue;
-    let file: Deno.FsFile;
+    let file: Deno.FsFile | undefined;
     try {
       file = await Deno.open(path, { read: true, write: true });
+      const opened = await file.stat();
+      if (opened.ino === seen.ino && opened.dev === seen.dev) return file;
+      file.close();
     } catch (error) {
-      if (error instanceof Deno.errors.NotFound) continue;
-      throw error;
+      file?.close();
+      // NFS: another client has removed the file.
+      const isStale = systemRefusalOf(error)?.errno === ESTALE;
+      if (!isStale && !(error instanceof Deno.errors.NotFound)) throw error;
     }
-    const opened = await file.stat();
-    if (opened.ino === seen.ino && opened.dev === seen.dev) return file;
-    file.close();
   }
   throw new CliError("file-system", `Cannot open "${path}": it is another file at each look`, {
     hint: `something exchanges it; look at its directory: ls -la ${shellWord(path.slice(0, path.lastIndexOf("/")))}`,

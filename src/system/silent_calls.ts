@@ -61,7 +61,7 @@ interface Seen {
 /** Looks at all threads of this process, and at those of the programs that it has started. */
 export class SilenceWatch {
   readonly #kinds = new Map<number, Arguments>();
-  readonly #forgiven = new Set<string>();
+  #forgiven: ReadonlySet<string> = new Set();
   #seen = new Map<string, Seen>();
 
   constructor(processor: "x86_64" | "aarch64" = Deno.build.arch) {
@@ -70,9 +70,9 @@ export class SilenceWatch {
     }
   }
 
-  /** Calls about this path are not judged from now on, since nothing waits for them any more. */
-  forgive(path: string): void {
-    this.#forgiven.add(path);
+  /** Sets the paths whose calls are not judged, since nothing waits for these calls. */
+  forgive(paths: readonly string[]): void {
+    this.#forgiven = new Set(paths);
   }
 
   /**

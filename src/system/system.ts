@@ -48,8 +48,8 @@ export interface System {
   handOverSignals(taker: SignalTaker, during?: "own work" | "a program"): Disposable;
   /** Sets what is written if the process ends while its main thread waits for a file server (watchdog_output.ts). */
   setWatchdogOutput?(words: () => WatchdogOutput): void;
-  /** Nothing waits any more for the calls about this path: they do not end the run if they never return. */
-  forgiveCalls?(path: string): void;
+  /** Nothing waits for the calls about this path: they do not end the run until `calls`, which makes them, has settled. */
+  forgiveCalls?(path: string, calls: Promise<unknown>): void;
 }
 
 /**
@@ -258,7 +258,7 @@ function endingSignals(
     },
     uncaught: uncaught.signal,
     setWatchdogOutput: (words) => watchdog.setWatchdogOutput(words),
-    forgiveCalls: (path) => watchdog.forgive(path),
+    forgiveCalls: (path, calls) => watchdog.forgive(path, calls),
     handOverSignals(taker, during = "own work") {
       listen();
       if (takers.length === 0) forwarded.forEach(([signal, listener]) => Deno.addSignalListener(signal, listener));

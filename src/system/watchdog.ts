@@ -20,13 +20,16 @@ export interface WatchdogStart {
   readonly startedAt: number;
 }
 
-/** At least 1, since 0 in a word means never. The same moment for both threads, whatever is done to the clock. */
+/**
+ * Milliseconds since `startedAt`, from the monotonic clock, so that both threads agree even if the system clock is set. At least
+ * 1, because 0 in a word means "not yet".
+ */
 export function millisecondsSince(startedAt: number): number {
   return Math.max(1, Math.round(performance.timeOrigin + performance.now() - startedAt));
 }
 
-/** A message to the watchdog: what it writes if it ends the process, or a path whose calls nothing waits for any more. */
-export type WatchdogOrder = { readonly output: WatchdogOutput } | { readonly forgiven: string };
+/** A message to the watchdog: what it writes if it ends the process, or the paths whose calls nothing waits for. */
+export type WatchdogOrder = { readonly output: WatchdogOutput } | { readonly forgiven: readonly string[] };
 
 /** A message of the watchdog: is the main thread alive, or a call that has not returned for so long. */
 export type WatchdogMessage = { readonly ping: number } | { readonly silent: string; readonly seconds: number };
@@ -54,8 +57,8 @@ export interface Watchdog {
   stopping(): void;
   /** Sets what it writes if it ends the process because a call did not return; asked for when it starts. */
   setWatchdogOutput(words: () => WatchdogOutput): void;
-  /** Nothing waits any more for the calls about this path. */
-  forgive(path: string): void;
+  /** Nothing waits for the calls about this path, until `calls` has settled. */
+  forgive(path: string, calls: Promise<unknown>): void;
 }
 
 /** Starts it half a second from now. Neither the timer nor the Worker keeps the process alive. */
@@ -66,7 +69,9 @@ export function startWatchdog({ env, signals, onStart, onSilent }: Watched): Wat
   const words = new Int32Array(new SharedArrayBuffer(Object.keys(WORDS).length * Int32Array.BYTES_PER_ELEMENT));
   let worker: Worker | undefined;
   let output = () => PLAIN_OUTPUT;
+  // A path may be in it more than once.
   const forgiven: string[] = [];
+  const tellForgiven = () => worker?.postMessage({ forgiven } satisfies WatchdogOrder);
   const start = async () => {
     const { Worker } = await import("node:worker_threads");
     // The bundle has it under this name beside the main file.
@@ -82,7 +87,7 @@ export function startWatchdog({ env, signals, onStart, onSilent }: Watched): Wat
     // Without it the program works as well.
     worker.on("error", () => worker = undefined);
     worker.postMessage({ output: output() } satisfies WatchdogOrder);
-    for (const path of forgiven) worker.postMessage({ forgiven: path } satisfies WatchdogOrder);
+    tellForgiven();
     onStart();
   };
   const first = seconds === 0 ? AFTER_MILLISECONDS : Math.min(AFTER_MILLISECONDS, seconds * 1000 / LOOKS);
@@ -97,9 +102,14 @@ export function startWatchdog({ env, signals, onStart, onSilent }: Watched): Wat
       output = told;
       worker?.postMessage({ output: output() } satisfies WatchdogOrder);
     },
-    forgive(path) {
-      if (worker === undefined) forgiven.push(path);
-      else worker.postMessage({ forgiven: path } satisfies WatchdogOrder);
+    forgive(path, calls) {
+      forgiven.push(path);
+      tellForgiven();
+      const end = () => {
+        forgiven.splice(forgiven.indexOf(path), 1);
+        tellForgiven();
+      };
+      calls.then(end, end);
     },
   };
 }

@@ -35,7 +35,8 @@ for (const signal of signals) {
       // A program of the user, or the push after it, goes on: there a slow answer is no reason to end. Ctrl-C still ends it.
       const isTaken = signal !== "SIGINT" && Atomics.load(words, WORDS.takers) > 0;
       const isStuck = !isTaken && Atomics.load(words, WORDS.answered) < ping;
-      // It has had the time to end, unless it gave this signal to a program of the user, and ends because of a later one.
+      // The main thread has had time to end. (If it passed this signal to a program of the user and is ending because of a later
+      // one, it gets the rest of its time.)
       const stoppingAt = Atomics.load(words, WORDS.stopping);
       const hasHadTime = stoppingAt !== 0 && millisecondsSince(startedAt) - stoppingAt >= MAIN_MILLISECONDS;
       if (isStuck || hasHadTime) endBySignal(signal);

@@ -7,7 +7,7 @@ import type { FileSystemTraits } from "./traits.ts";
 /** How a transfer treats what it finds; intent.ts says what each promises. */
 export type TransferPolicy = "stage" | "push" | "mirror";
 
-/** The entries of one directory. A side that lacks the directory is undefined. */
+/** The entries of one directory. A side that lacks the directory has no entries, and its `fromSelf` or `toSelf` is undefined. */
 export interface DirectoryFacts {
   /** Relative to the roots; the roots themselves are the empty string. */
   readonly directory: string;
@@ -19,6 +19,8 @@ export interface DirectoryFacts {
   readonly differs?: ReadonlySet<string>;
   /** Receiving files that look as recorded and may differ: they were racy, and their content is not known to be the copied one. */
   readonly doubtful?: ReadonlySet<string>;
+  /** Sending files that look as recorded and may differ, for the same reason. */
+  readonly unproven?: ReadonlySet<string>;
   /** Where there is no record: files that the sides have with the same content and different times. */
   readonly equal?: ReadonlySet<string>;
   /** Receiving files with the recorded time that are only the beginning of the unchanged source's: a crash truncated them. */
@@ -45,7 +47,7 @@ export interface DecisionRules {
   readonly removals: "recorded" | "all";
   /**
    * How to treat a name of the receiving side that is not recorded: `foreign`, where everything transferred is recorded;
-   * `unknown`, where there is no record at all, so that the newer side wins.
+   * `unknown`, where there is no record at all: a sync replaces older files, and other differences are conflicts.
    */
   readonly unrecorded: "foreign" | "unknown";
   /** A file that a killed transfer may have brought is racy if it was modified after this, in seconds since 1970. */
@@ -92,7 +94,7 @@ export interface DirectoryPlan {
   readonly clears: readonly Entry[];
   /** What to remove at the end. Directories only if they are empty then. */
   readonly removals: readonly Entry[];
-  /** `nothing`: the source lacks this directory, and all names found in it are removed. */
+  /** `nothing`: the sending side lacks this directory, and all names found in it are removed. */
   readonly leaves: "nothing" | "something";
   /** What replaces a directory of `removals`, provided that the directory could be removed. */
   readonly successors: readonly Entry[];
@@ -211,14 +213,14 @@ function decideFile(
   if (rules.policy === "push" && base !== undefined && isDamaged(from, base)) {
     return keep(draft, from.name, "damaged", base);
   }
+  const isUnchanged = base !== undefined && same(from, base) && facts.unproven?.has(from.name) !== true;
   if (to === undefined) {
-    const deletedThere = rules.policy === "push" && base !== undefined && same(from, base);
-    if (!deletedThere) return bring(draft, from);
+    if (rules.policy !== "push" || !isUnchanged) return bring(draft, from);
     draft.kept.push({ name: from.name, reason: "deleted there", from });
     draft.records.push([from.name, base]);
     return;
   }
-  const onlySourceChanged = rules.policy === "push" && base !== undefined && same(from, base);
+  const onlySourceChanged = rules.policy === "push" && isUnchanged;
   if (to.type === "directory" && !onlySourceChanged) return replaceDirectory(draft, from, to, base, rules);
   if (isOurs(rules)) return bring(draft, from, to);
   if (base === undefined) {
@@ -238,7 +240,7 @@ function decideFile(
   if (rules.policy === "stage" && isDamaged(to, base)) {
     return facts.cut?.has(from.name) ? bring(draft, from, to) : keep(draft, from.name, "damaged", base);
   }
-  keep(draft, from.name, same(from, base) ? "changed there" : "changed on both sides", base);
+  keep(draft, from.name, isUnchanged ? "changed there" : "changed on both sides", base);
 }
 
 /** Whether the receiving side surely has what was recorded, so that it may be replaced or removed. */

@@ -1,7 +1,7 @@
 // The directories of a transfer: made before something is written into them, writable while being filled, and given their modes
 // and times at the end, when nothing changes in them any more.
 import type { DirectoryPlan } from "./decide.ts";
-import { type Entry, isNewer, sameTime } from "./entry.ts";
+import { type Entry, isNewer, sameTime, type Times } from "./entry.ts";
 import type { JobRunner } from "./job_runner.ts";
 import type { CopySettings } from "./jobs/copy_settings.ts";
 import { type FinishItem } from "./jobs/directories.ts";
@@ -36,7 +36,7 @@ export class Directories {
     readonly building: NewDirectories | undefined,
   ) {}
 
-  /** Makes directories whose parents exist; `entries` are those of the source. Returns those that can't be made, and why. */
+  /** Makes directories whose parents exist; `entries` are those of the sending side. Returns those that can't be made, and why. */
   async makeAll(directory: string, entries: readonly Entry[]): Promise<ReadonlyMap<Entry, string>> {
     const paths = entries.map((entry) => joinName(directory, entry.name));
     const making = this.#run(entries.map((entry, index) => [paths[index]!, this.#modeOf(entry)] as const), "name");
@@ -47,7 +47,7 @@ export class Directories {
     return new Map(Object.entries(await making).map(([index, reason]) => [entries[Number(index)]!, reason]));
   }
 
-  /** Makes a directory and those above it, with the modes of the source. */
+  /** Makes a directory and those above it, with the modes of the sending side. */
   async make(directory: string): Promise<void> {
     if (directory === "") return;
     let making = this.#made.get(directory);
@@ -156,7 +156,9 @@ export class Directories {
 
   /** Notes the times of a directory that a push may write into, as they were before at both sides. */
   keepTime(directory: string, self: Entry | undefined, there: Entry | undefined): void {
-    if (this.settings.policy !== "push" || self === undefined || there?.type !== "directory") return;
+    // The time of the root tells a sync whether another program made a name there meanwhile.
+    if (this.settings.policy !== "push" || directory === "") return;
+    if (self === undefined || there?.type !== "directory") return;
     this.#timed.push({ directory, self, there });
   }
 
@@ -164,22 +166,22 @@ export class Directories {
   keepTimeOf({ directory, fromSelf, toSelf, descend, ...plan }: DirectoryPlan): void {
     const names = [plan.transfers, plan.makes, plan.linked, plan.databases].flat();
     const mayBeMade = descend.some(({ to }) => to === undefined);
-    // The temporary directory of a push is in the root.
-    if (directory === "" || names.length > 0 || mayBeMade) this.keepTime(directory, fromSelf, toSelf);
+    if (names.length > 0 || mayBeMade) this.keepTime(directory, fromSelf, toSelf);
   }
 
   /**
    * Gives each directory that a push wrote into the later of its time before and that on scratch: programs such as `datasets` take
-   * the newest directory, and both sides have to agree which one that is. Where that is forbidden, the time stays.
+   * the newest directory, and both sides have to agree which one that is. Where that is forbidden, the time stays. Its time before
+   * gets a step more: with the same time, other copies of the source would count as fresh.
    */
   async #finishTimes(): Promise<void> {
-    const pathOf = ({ directory }: TimedDirectory) => directory === "" ? "." : directory;
-    const now = await lookAtPaths(this.settings.to, this.#timed.map(pathOf), this.runner);
+    const now = await lookAtPaths(this.settings.to, this.#timed.map(({ directory }) => directory), this.runner);
     const items = this.#timed.flatMap((timed): Finishing[] => {
       const { directory, self, there } = timed;
-      const present = now.get(pathOf(timed));
+      const present = now.get(directory);
       if (present?.type !== "directory" || sameTime(present, there)) return [];
-      return [{ directory, self: isNewer(self, there) ? self : there, written: undefined, mode: 0o700 }];
+      const time = isNewer(self, there) ? self : justAfter(there);
+      return [{ directory, self: there, time, written: undefined, mode: 0o700 }];
     });
     await this.#finishAll(items);
   }
@@ -247,8 +249,9 @@ export class Directories {
   async #finishSome(part: readonly Finishing[], failed: Map<string, UnfinishedDirectory>): Promise<void> {
     const { from, to, temporary, owners, keep, top, traits: { modes }, directoryAttributes } = this.settings;
     const attributes = directoryAttributes === undefined ? {} : { attributes: directoryAttributes };
-    const items = part.map(({ directory, self, written = directory, mode }): FinishItem => {
-      const { mtimeSeconds, mtimeNanoseconds, userId, groupId } = self;
+    const items = part.map(({ directory, self, time = self, written = directory, mode }): FinishItem => {
+      const { userId, groupId } = self;
+      const { mtimeSeconds, mtimeNanoseconds } = time;
       const isPrivate = directory === "" && top === "private";
       return [directory, written, isPrivate ? 0o700 : mode, mtimeSeconds, mtimeNanoseconds, userId, groupId];
     });
@@ -275,9 +278,20 @@ interface TimedDirectory {
 interface Finishing {
   readonly directory: string;
   readonly self: Entry;
+  /** The time that it gets, if it is not that of `self`. */
+  readonly time?: Times;
   /** The path where it is built; undefined where it has its final name. */
   readonly written: string | undefined;
   readonly mode: number;
+}
+
+/** The next time that file systems tell from this one; one that keeps whole seconds knows no fraction. */
+function justAfter({ mtimeSeconds, mtimeNanoseconds }: Times): Times {
+  if (mtimeNanoseconds === 0) return { mtimeSeconds: mtimeSeconds + 1, mtimeNanoseconds };
+  const later = mtimeNanoseconds + 1_000_000;
+  return later < 1_000_000_000
+    ? { mtimeSeconds, mtimeNanoseconds: later }
+    : { mtimeSeconds: mtimeSeconds + 1, mtimeNanoseconds: later - 1_000_000_000 };
 }
 
 /** How deep a directory is below the root, which is 0. */

@@ -54,7 +54,7 @@ export interface EntryState extends
   readonly contentHash?: string | undefined;
 }
 
-type Times = Pick<EntryState, "mtimeSeconds" | "mtimeNanoseconds">;
+export type Times = Pick<EntryState, "mtimeSeconds" | "mtimeNanoseconds">;
 
 /** Whether both have the same content: the same type, size and time; links: the same target; directories always. */
 export function sameContent(one: EntryState, other: EntryState, timeStep = 1): boolean {
@@ -110,7 +110,7 @@ export function isDamaged(state: EntryState, recorded: EntryState): boolean {
     : state.mtimeNanoseconds !== 0 && state.mtimeNanoseconds === recorded.mtimeNanoseconds;
 }
 
-/** Whether permissions differ and matter: a link has none of its own. */
+/** Whether permissions are the same; a link has none of its own, so two links always agree. */
 export function sameMode(one: EntryState, other: EntryState): boolean {
   return one.type === "link" || one.mode === other.mode;
 }

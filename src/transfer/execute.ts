@@ -228,9 +228,8 @@ export class Execution {
   }
 
   /** Takes a directory in which nothing has to be done so far. */
-  keep({ directory, block, self, there, linked }: UnchangedDirectory): void {
+  keep({ directory, block, self, linked }: UnchangedDirectory): void {
     this.request.manifest.keep(directory, block);
-    if (directory === "") this.#directories.keepTime(directory, self, there);
     if (linked.length === 0) return;
     this.#skipped.set(directory, self);
     this.#links.add(directory, linked.map((from) => ({ from, to: undefined, state: "recorded" })));
@@ -241,7 +240,7 @@ export class Execution {
     this.#publishing?.fail(path, { cause, reason });
   }
 
-  /** Waits for all batches, then does links, removals and directories. Removes nothing where a file failed. */
+  /** Waits for all batches, then does links, removals and directories. Removes nothing unless all that is missing had vanished. */
   async finish(mayRemove: boolean): Promise<void> {
     await this.#flush();
     this.results.kept.push(...await this.#links.settle(this.#successors.map(({ entry }) => entry)));

@@ -32,7 +32,7 @@ class HeldDeletions {
   readonly #needed: NeededNames;
   /** References that are transferred, by their unit. */
   readonly #references = new Map<string, string[]>();
-  /** Paths of links that are transferred, or were deleted at the source. */
+  /** Directories of links that are transferred, or were deleted at the source. */
   readonly #links: string[] = [];
 
   constructor(shown: string | undefined) {

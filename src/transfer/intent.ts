@@ -7,8 +7,8 @@ import { type FileSystemTraits, USUAL_TRAITS } from "./traits.ts";
  * - `stage-new`: a first copy into a tree that no program reads yet. What it has already is left from a killed transfer.
  * - `stage-update`: a copy that programs use gets new and changed files; what was recorded and is deleted at the source is
  *   removed. What changed only on the receiving side is kept.
- * - `push`: transfers only what is new or changed since the record. Removes nothing, overwrites nothing newer, and does not
- *   bring back what was deleted at the source; modes and owners stay those of the receiving side.
+ * - `push`: transfers only what is new or changed since the record. Removes nothing, replaces nothing that changed at the
+ *   source since, and does not make again what was deleted there; modes and owners stay those of the receiving side.
  * - `mirror`: an exact copy that replaces differing files and removes nothing. A caller that deletes the original afterwards
  *   has to make sure that the disk has the copy.
  * - `compare`: writes nothing; every difference counts.

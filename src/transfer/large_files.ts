@@ -244,8 +244,8 @@ export class LargeFiles {
     }
     const mode = keep === "copy" ? entry.mode : replaces?.type === "file" ? replaces.mode : entry.mode & 0o777 & ~umask;
     if (traits.modes === "kept") succeeded(yield calls.fchmod(target, mode), "chmod", toPath);
-    // A file with a journal also had its full size from the beginning, and would look complete after a crash of the node: its
-    // content comes before the time.
+    // A file with its final time counts as complete, and one with a journal had its full size from the beginning. So fsync(2)
+    // its content before setting the time, or a crash of the node could leave the time without the content.
     const isSynced = copy.journal !== undefined || this.#mustSync(item);
     if (isSynced) yield* copy.sync();
     const times = timesOf(entry.mtimeSeconds, entry.mtimeNanoseconds);

@@ -1,8 +1,8 @@
-// Why a file of the source did not arrive on the receiving side.
+// Why a file of the sending side did not arrive on the receiving side.
 import { isPermissionErrno, SystemCallError } from "../posix/errno.ts";
 
 /**
- * Why a name did not arrive. `vanished`: deleted at the source; `refused`: its permissions there forbid reading, or the
+ * Why a name did not arrive. `vanished`: deleted on the sending side; `refused`: its permissions there forbid reading, or the
  * followed link to it leads nowhere now; `changing`: another program wrote to it during each attempt; `newer`: it was written
  * after the walk began, or refers to a file that vanished, so it was left to the next transfer; `failed`: anything else.
  */

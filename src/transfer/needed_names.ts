@@ -87,7 +87,7 @@ export class NeededNames {
   }
 }
 
-/** Whether a name is a reference, which others need less than it needs others. */
+/** Whether a name is a reference: no other file needs it, so it alone is no reason to transfer it again. */
 export function isReference({ directory, entry }: Named): boolean {
   return entry.type === "file" && holdsReferences(directory);
 }

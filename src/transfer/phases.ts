@@ -54,7 +54,7 @@ export function isDatabaseName(name: string): boolean {
   return DATABASE_NAME.test(name);
 }
 
-/** Whether programs find nothing of what the files of a directory refer to while those files are missing. */
+/** Whether a directory holds references: without them, programs do not find the files that they name. */
 export function holdsReferences(directory: string): boolean {
   return directory.split("/").some((name) => REFERENCES.test(name));
 }

@@ -71,7 +71,7 @@ export function mayWrite(
   return now === undefined && policy !== "push";
 }
 
-/** Whether a name still has the content that it had in the plan. */
+/** Whether a name still has the type, size and time of the plan. */
 export function isStill(before: EntryState | undefined, now: EntryState | undefined): boolean {
   return before === undefined || now === undefined ? before === now : sameContent(before, now);
 }

@@ -56,7 +56,7 @@ export class Publishing {
     "new pointers": new HeldFiles(),
     pointers: new HeldFiles(),
   };
-  /** Maps each path that did not arrive to itself, and each directory above it to such a path; failed ones come first. */
+  /** For each path that did not arrive, and each directory above one, a path to name; a failed path replaces a vanished one. */
   readonly #failed = new Map<string, { readonly path: string; readonly cause: "failed" | "vanished" }>();
   /** References in new directories. */
   readonly #newReferences: Item[] = [];
@@ -167,7 +167,7 @@ export class Publishing {
     }
   }
 
-  /** Notes a path that did not arrive, so that files that point at it are withheld; a failed one not for a push. */
+  /** Notes a path that did not arrive, so that files that point at it are withheld. In a push, failed paths withhold nothing. */
   #noteFailed(path: string, cause: "failed" | "vanished" = "failed"): void {
     if (cause === "failed" && this.request.settings.policy === "push") return;
     const isNew = (above: string) => {

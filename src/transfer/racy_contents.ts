@@ -43,6 +43,23 @@ export async function hashContents(
   return hashes;
 }
 
+/** Those files of a directory whose content is not known to be the recorded one. */
+export async function namesWithoutProof(
+  { root, directory }: { readonly root: string; readonly directory: string },
+  files: readonly { readonly name: string; readonly entry: EntryState; readonly base: EntryState }[],
+  runner: JobRunner,
+): Promise<ReadonlySet<string>> {
+  if (files.length === 0) return new Set();
+  const known = files.filter(({ base }) => base.contentHash !== undefined);
+  const hashes = await hashContents(
+    root,
+    known.map(({ name, entry: { sizeBytes } }) => ({ path: joinName(directory, name), sizeBytes })),
+    runner,
+  );
+  const proven = known.filter(({ name, base }) => hashes.get(joinName(directory, name)) === base.contentHash);
+  return new Set(files.filter((file) => !proven.includes(file)).map(({ name }) => name));
+}
+
 function jobsFor(files: readonly SizedFile[]): string[][] {
   const jobs: string[][] = [];
   let sizeBytes = Infinity;

@@ -20,7 +20,10 @@ export interface TransferRequest {
   readonly engine: "auto" | "rsync" | "native";
   /** The user's own arguments for rsync; they make rsync the engine. Those that delete files are never passed to it. */
   readonly extraArgs: readonly string[];
-  /** The record of the last transfer; without it the newer side wins. */
+  /**
+   * The record of the last transfer. Without it a sync replaces older files on the target; every other difference is a conflict,
+   * unless the contents are equal.
+   */
   readonly record: Manifest | undefined;
   /**
    * The sending side, packed: it is not listed, and small files are read from there. Only for staging. It was packed with the
@@ -57,7 +60,7 @@ export interface TransferRequest {
   readonly quotaProgram?: string | undefined;
   /** The receiving root has a mode for its owner alone at every moment, whatever mode the source has. */
   readonly top?: "private";
-  /** Each file is synced before it counts as complete, as a push does it always. */
+  /** fsync(2) each file before it counts as complete; a push always does. */
   readonly durability?: "durable";
   /** The sending side is private, on the same file system, and removed afterwards: its files are linked instead of copied. */
   readonly linkFiles?: "where possible";
@@ -82,7 +85,7 @@ export interface TransferRequest {
   readonly report?: (progress: TransferProgress) => void;
 }
 
-/** Progress. Numbers never fall; the totals are known when the walk is over. */
+/** Progress. Numbers may fall: what a failed attempt copied is subtracted. The totals are known when the walk is over. */
 export interface TransferProgress {
   readonly phase: "comparing" | "transferring" | "finishing";
   /** Names looked at so far. */
@@ -121,7 +124,7 @@ export interface TransferPlan {
   readonly engine: "rsync" | "native";
   readonly filesToTransfer: number;
   readonly bytesToTransfer: number;
-  /** Of the whole source. */
+  /** Of the whole sending side. */
   readonly filesTotal: number;
   readonly bytesTotal: number;
   /** Paths relative to the roots. */
@@ -140,7 +143,10 @@ export interface TransferPlan {
 
 /** How a transfer ended. */
 export interface TransferOutcome {
-  /** `partial`: some files failed; `failed`: both sides have nothing in common. Only `complete` makes a target fresh. */
+  /**
+   * `partial`: something is missing, and the caller decides whether the copy can be used; `failed`: both sides have nothing in
+   * common. Only `complete` makes a target fresh.
+   */
   readonly status: "complete" | "partial" | "failed";
   readonly engine: "rsync" | "native";
   readonly filesTransferred: number;
@@ -154,7 +160,7 @@ export interface TransferOutcome {
   readonly kept: readonly KeptPath[];
   readonly missing: readonly MissingPath[];
   readonly outsideLinks: OutsideLinks;
-  /** All files that did not arrive were deleted at the source meanwhile: nothing is wrong, but something changed. */
+  /** All files that did not arrive were deleted on the sending side meanwhile: nothing is wrong, but something changed. */
   readonly vanishedOnly: boolean;
   /** Whether files are missing only because programs changed the sending side meanwhile: another transfer may bring them. */
   readonly movedOnly: boolean;

@@ -135,7 +135,7 @@ export class ResultRecorder {
     this.#amendPath(joinName(directory, name), state);
   }
 
-  /** A directory without its mode and time is recorded with an impossible time, so that the next transfer looks at it. */
+  /** A directory without its mode and time is recorded with time 0, which hardly any has, so the next transfer looks at it. */
   unfinished(path: string, { type, mode, sizeBytes, linkTarget }: EntryState): void {
     const state = { type, mode, sizeBytes, linkTarget, mtimeSeconds: 0, mtimeNanoseconds: 0 };
     if (path === "") return this.manifest.addRoot(state);

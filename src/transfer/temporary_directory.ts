@@ -28,7 +28,7 @@ function isLockName(name: string): boolean {
   return name === LOCK_NAME || name === `${LOCK_NAME}.lease`;
 }
 
-/** A directory on the file system of the target; `await using` removes it. */
+/** A directory on the file system of the receiving root; `await using` removes it. */
 export interface TemporaryDirectory extends AsyncDisposable {
   readonly path: string;
   /** Directories that a killed transfer was building in it. */

@@ -264,7 +264,8 @@ async function run(
   const { results } = execution;
   const missing = missingPaths([...counters.unreadable, ...results.missing]);
   return {
-    // `partial` is usable; `failed` means that both sides have no file in common.
+    // `partial`: something is missing, and the caller decides whether the copy can be used. `failed`: both sides have no file in
+    // common.
     status: missing.length === 0 ? "complete" : record.files === 0 && results.missing.length > 0 ? "failed" : "partial",
     engine,
     filesTransferred: results.filesDone,

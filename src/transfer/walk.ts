@@ -70,7 +70,7 @@ export interface UnchangedDirectory {
 export interface WalkReceiver {
   /** `there`: the entries of the receiving side. */
   onPlan(plan: DirectoryPlan, there: readonly Entry[]): Promise<void> | void;
-  /** Only names are compared, since changes on the receiving side would be kept. Without this callback, all is compared. */
+  /** Gets a directory that needs nothing, of which only names were compared. Without this callback no directory is skipped. */
   readonly onUnchanged?: (unchanged: UnchangedDirectory) => void;
   /** Which names take part, with what selected links lead to; called first. */
   readonly onSelection?: (selection: Selection | undefined) => void;

@@ -7,7 +7,7 @@ import { type DatabaseFacts, findDatabaseNames, withDatabases } from "./database
 import { type DecisionRules, type DirectoryFacts, type DirectoryPlan, isOurs, sendingSide } from "./decide.ts";
 import { type Entry, type EntryState, isDamaged, isNewer, sameContent } from "./entry.ts";
 import type { JobRunner } from "./job_runner.ts";
-import { hashContents } from "./racy_contents.ts";
+import { namesWithoutProof } from "./racy_contents.ts";
 
 /** Two trees, and how closely they are compared. */
 export interface ContentsRequest {
@@ -20,17 +20,18 @@ export interface ContentsRequest {
 
 const NO_NAMES: ReadonlySet<string> = new Set();
 
-/** Which files of a directory look the same and have different contents: as the other side, and as recorded. */
+/** Which files of a directory are not what size and time suggest: {@linkcode DirectoryFacts} describes the four sets. */
 export async function lookAtContents(
   facts: DirectoryFacts,
   request: ContentsRequest,
   runner: JobRunner,
-): Promise<Required<Pick<DirectoryFacts, "differs" | "doubtful" | "equal" | "cut">>> {
+): Promise<Required<Pick<DirectoryFacts, "differs" | "doubtful" | "unproven" | "equal" | "cut">>> {
   return {
     equal: await equalNames(facts, request, runner),
     cut: await cutNames(facts, request, runner),
     differs: await namesWithOtherContents(facts, request, runner),
     doubtful: await doubtfulNames(facts, request, runner),
+    unproven: await unprovenNames(facts, request, runner),
   };
 }
 
@@ -48,21 +49,36 @@ async function doubtfulNames(
   const side = sendingSide(rules);
   const same = (one: EntryState, other: EntryState) => sameContent(one, other, rules.traits.timeStep);
   const files = to.flatMap((entry) => {
-    if (entry.type !== "file") return [];
+    // Nothing is written through a link, whatever is behind it (behind_links.ts).
+    if (entry.type !== "file" || entry.isFollowed === true || entry.isBehindLink === true) return [];
     const [other, base] = [sent.get(entry.name), recordOf(entry.name)];
     if (base?.racy === undefined || base.racy === side || !same(entry, base)) return [];
     const mayGo = other === undefined ? rules.policy !== "push" : !same(other, entry) && !same(other, base);
     return mayGo ? [{ name: entry.name, entry, base }] : [];
   });
-  if (files.length === 0) return NO_NAMES;
-  const known = files.filter(({ base }) => base.contentHash !== undefined);
-  const hashes = await hashContents(
-    root,
-    known.map(({ name, entry: { sizeBytes } }) => ({ path: joinName(directory, name), sizeBytes })),
-    runner,
-  );
-  const proven = known.filter(({ name, base }) => hashes.get(joinName(directory, name)) === base.contentHash);
-  return new Set(files.filter((file) => !proven.includes(file)).map(({ name }) => name));
+  return await namesWithoutProof({ root, directory }, files, runner);
+}
+
+/**
+ * Sending files that look as recorded and differ from the other side, and that may have been written since without a new time:
+ * their content is not the one that was copied, or it is unknown. Their last content is only here, so a push brings those that
+ * were deleted at the source, and the others are in conflict.
+ */
+async function unprovenNames(
+  { directory, from, to, recordOf, hasMarks }: DirectoryFacts,
+  { rules, from: root }: ContentsRequest,
+  runner: JobRunner,
+): Promise<ReadonlySet<string>> {
+  if (hasMarks !== true || isOurs(rules)) return NO_NAMES;
+  const there = new Map(to.map((entry) => [entry.name, entry]));
+  const same = (one: EntryState, other: EntryState) => sameContent(one, other, rules.traits.timeStep);
+  const files = from.flatMap((entry) => {
+    const [other, base] = [there.get(entry.name), recordOf(entry.name)];
+    if (entry.type !== "file" || base?.racy !== sendingSide(rules) || !same(entry, base)) return [];
+    const isWanted = other === undefined ? rules.policy === "push" : !same(other, entry);
+    return isWanted ? [{ name: entry.name, entry, base }] : [];
+  });
+  return await namesWithoutProof({ root, directory }, files, runner);
 }
 
 /**

@@ -1,7 +1,7 @@
 // What programs write at the sending side while a transfer runs. The walk lists directories one after the other, and files are
-// read later. A reference that was written meanwhile may name files in directories that were listed before, and a name that
-// is gone may have been replaced by one there. So references that are newer than the walk wait for the next transfer, and
-// so do removals in directories that changed after the walk began. A careful client writes references last: an
+// read later. A reference that was written meanwhile may name files in directories that were listed before, and a file that was
+// deleted may have been replaced by a new one in such a directory. So references that are newer than the walk wait for the next
+// transfer, and so do removals in directories that changed after the walk began. A careful client writes references last: an
 // older one refers to nothing that the walk could have missed. Clocks may be wrong, so sending_directories.ts also looks at the
 // directories themselves. Pure.
 import type { Entry } from "./entry.ts";

@@ -13,7 +13,7 @@ export interface CacheRoot {
 }
 
 /** Files beside the targets, by the ends of their names. */
-const OWN_NAME = /^\..+\.(synced|manifest|source|notes|kept|progress|pack|nodes|lock|lease)$/;
+const OWN_NAME = /^\..+\.(synced|manifest|source|intent-log|notes|kept|progress|pack|nodes|lock|lease)$/;
 
 /** Directories beside the targets: unfinished first copies, with or without the name of a process, and what nodes saved. */
 const OWN_DIRECTORY = /^\.[^.]+\.(partial(\..+)?|from)$/;

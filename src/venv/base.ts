@@ -5,7 +5,7 @@ import { checkPathComponent } from "../config/names.ts";
 import { type AbsolutePath, joinPath, resolvePath, toAbsolutePath } from "../config/paths.ts";
 import { resolveApptainer } from "../config/resolve.ts";
 import { CliError } from "../errors/errors.ts";
-import { acquireLock, holderText, type Lock } from "../system/file_lock.ts";
+import { acquireLock, holderText, type Lock, lockGoingWith } from "../system/file_lock.ts";
 import { sweepDirectory } from "../system/sweep.ts";
 import { refuseSharedDirectory } from "../system/trusted_path.ts";
 import type { System } from "../system/system.ts";
@@ -73,7 +73,10 @@ export function venvPath(base: AbsolutePath, name: string): AbsolutePath {
   return joinPath(base, checkPathComponent(name, "the name of an environment"));
 }
 
-/** Locks the environment against other commands, and removes what killed ones left. The base directory must exist. */
+/**
+ * Locks the environment against other commands, and removes what killed ones left. The base directory must exist. The lock file
+ * lives as long as the environment: a removal must be possible where the quota allows no further file.
+ */
 export async function lockVenv(
   path: string,
   deadlineSeconds: number,
@@ -84,11 +87,10 @@ export async function lockVenv(
   await refuseSharedDirectory(directory, system.userId);
   const lock = await acquireLock({
     path: `${directory}/.${name}.lock`,
-    afterwards: "removed",
     deadlineSeconds,
     deadlineSetting: "lock_timeout_seconds",
     onWait: (holder) => onWait(`waiting for a lock held ${holderText(holder, system)}`),
   }, system);
   await sweepDirectory(directory);
-  return lock;
+  return lockGoingWith(lock, path);
 }

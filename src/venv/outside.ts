@@ -1,4 +1,4 @@
-// What an environment uses outside of itself, and so lacks where only its own files go: to an image, or after that was removed.
+// Finds what an environment uses outside itself: an image lacks it, and the environment breaks if it is removed.
 import { joinName } from "../posix/file_names.ts";
 import { waitingCalls } from "../posix/calls.ts";
 import { listDirectory } from "../posix/list.ts";
@@ -96,7 +96,7 @@ export async function findDependents(base: string, directories: readonly string[
   return found;
 }
 
-/** Where the METADATA of packages leads to that are linked to uv's cache. */
+/** The targets of METADATA files that are links into uv's cache. */
 async function linkedMetadata(venv: Venv): Promise<string[]> {
   const found: string[] = [];
   for (const site of await sitePackages(venv)) {

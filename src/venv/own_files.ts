@@ -233,10 +233,17 @@ export function hasOwnFiles({ added, changed, unreadable }: OwnFiles): boolean {
 
 /** The hashes that a build records. Pure. */
 export function hashesOf(own: OwnFiles): FileHashes {
-  const { statuses, removed } = own;
-  const ownHash = hashStatuses(ownPaths(own), statuses);
-  for (const path of removed) ownHash.update(JSON.stringify([path, "removed"]));
-  return { own_files_hash: ownHash.digest("hex"), files_hash: hashAll(statuses) };
+  return { own_files_hash: hashOwn(own), files_hash: hashAll(own.statuses) };
+}
+
+/** The hashes that a record has; a record of an earlier version lacks some. */
+export type RecordedHashes = { readonly [Name in keyof FileHashes]?: FileHashes[Name] | undefined };
+
+/** Whether own files are those whose hash a build recorded. Pure. */
+export function isAsRecorded(own: OwnFiles, recorded: RecordedHashes): boolean {
+  // The version that recorded no `files_hash` did not count the files that were removed.
+  const counted = recorded.files_hash === undefined ? { ...own, removed: [] } : own;
+  return hashOwn(counted) === recorded.own_files_hash;
 }
 
 /**
@@ -244,7 +251,7 @@ export function hashesOf(own: OwnFiles): FileHashes {
  * contents only if those differ. Throws the signal's reason.
  */
 export async function findChangedSince(
-  recorded: { readonly [Name in keyof FileHashes]?: FileHashes[Name] | undefined },
+  recorded: RecordedHashes,
   root: string,
   system: Pick<System, "signal" | "calls">,
 ): Promise<OwnFiles | undefined> {
@@ -254,7 +261,13 @@ export async function findChangedSince(
     if (hashAll((await listFiles(root, runner, system.signal)).statuses) === recorded.files_hash) return undefined;
   }
   const own = await findOwnFiles(root, system);
-  return hashesOf(own).own_files_hash === recorded.own_files_hash ? undefined : own;
+  return isAsRecorded(own, recorded) ? undefined : own;
+}
+
+function hashOwn(own: OwnFiles): string {
+  const hash = hashStatuses(ownPaths(own), own.statuses);
+  for (const path of own.removed) hash.update(JSON.stringify([path, "removed"]));
+  return hash.digest("hex");
 }
 
 function hashAll(statuses: ReadonlyMap<string, FileStatus>): string {

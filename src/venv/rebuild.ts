@@ -127,8 +127,14 @@ export async function planRebuild(request: RebuildRequest, uv: Uv, system: Syste
   return { source, target, requirements, pythons, commands, env, editable, own, carriage, replaced, targetState };
 }
 
-function refuseReplacing({ target, ownFiles, replacingCommand }: RebuildRequest, own: OwnFiles): void {
-  if (ownFiles === "delete" || !hasOwnFiles(own)) return;
+/** Whether a run refuses to replace an environment with these files. */
+export function isReplacingRefused({ ownFiles }: Pick<RebuildRequest, "ownFiles">, own: OwnFiles): boolean {
+  return ownFiles === "keep" && hasOwnFiles(own);
+}
+
+function refuseReplacing(request: RebuildRequest, own: OwnFiles): void {
+  const { target, replacingCommand } = request;
+  if (!isReplacingRefused(request, own)) return;
   throw ownFilesError(`Cannot replace "${target}"`, own, replacingCommand);
 }
 
@@ -159,7 +165,7 @@ async function environmentAt(target: AbsolutePath): Promise<Venv | undefined> {
   const venv = info.isDirectory ? await readVenv(target) : undefined;
   if (venv !== undefined) return venv;
   throw new CliError("refused", `Cannot make "${target}": it already exists and is not an environment`, {
-    hint: "choose another target; an existing one is never replaced",
+    hint: "choose another target; only a Python environment can be replaced, with --overwrite-target",
   });
 }
 

@@ -6,7 +6,7 @@ import type { CliError } from "../errors/errors.ts";
 import { deletingCommand } from "./carry.ts";
 import { hasOwnFiles, ownPaths } from "./own_files.ts";
 import { countOwnFiles, nameOwnFiles } from "./own_files_text.ts";
-import type { RebuildPlan, RebuildRequest, Rebuilt } from "./rebuild.ts";
+import { isReplacingRefused, type RebuildPlan, type RebuildRequest, type Rebuilt } from "./rebuild.ts";
 
 /** One environment's part of an answer. */
 export const REBUILD_ENTRIES = {
@@ -102,11 +102,32 @@ export function describeRebuild(
 }
 
 function wouldDelete({ replaced, carriage }: RebuildPlan, request: RebuildRequest, deleteSource: boolean): string[] {
-  const isDeleted = request.ownFiles === "delete";
+  // A run that is refused deletes nothing.
+  if (replaced !== undefined && isReplacingRefused(request, replaced)) return [];
   return [
-    ...(replaced !== undefined && (isDeleted || !hasOwnFiles(replaced)) ? [request.target] : []),
-    ...(deleteSource && (isDeleted || carriage.kept.length === 0) ? [request.source] : []),
+    ...(replaced === undefined ? [] : [request.target]),
+    ...(deleteSource && (request.ownFiles === "delete" || carriage.kept.length === 0) ? [request.source] : []),
   ];
+}
+
+/**
+ * The answers of a dry run about several environments, corrected for a run that goes through them one after the other: after one
+ * that it refuses it makes no others unless `goOn`, and with an error it deletes no source. Pure.
+ */
+export function asOneRun<One extends RebuildAnswer>(
+  answers: readonly One[],
+  { hasErrors, goOn }: { readonly hasErrors: boolean; readonly goOn: boolean },
+): { readonly answers: readonly One[]; readonly end: "good" | "with errors" } {
+  const isRefused = ({ target, own_files, would_delete }: One) =>
+    own_files.replaced.length > 0 && !would_delete.includes(target);
+  const refused = answers.findIndex(isRefused);
+  if (!hasErrors && refused === -1) return { answers, end: "good" };
+  const reached = refused === -1 || goOn ? answers.length : refused;
+  const corrected = answers.map((answer, index) => ({
+    ...answer,
+    would_delete: answer.would_delete.filter((path) => index < reached && path === answer.target),
+  }));
+  return { answers: corrected, end: "with errors" };
 }
 
 function ownFilesWarnings({ own, carriage, replaced }: RebuildPlan, request: RebuildRequest): string[] {

@@ -5,7 +5,7 @@ import { readLinkText, readSmallFile, replaceFile, replaceLink } from "../posix/
 import { splitAbsolute, splitLast } from "../posix/file_names.ts";
 import { run } from "../posix/work.ts";
 import { readTextFileIfThere } from "../system/atomic_file.ts";
-import { isNoWay, realPathIfPresent } from "../system/existence.ts";
+import { isMissingOrForbidden, realPathIfPresent } from "../system/existence.ts";
 import { removeInPlace } from "../system/remove_tree.ts";
 import { sweepDirectory } from "../system/sweep.ts";
 import { temporaryBeside } from "../system/temporary_name.ts";
@@ -104,7 +104,10 @@ export async function planRelocation(
   return { root, changes: ownChanges, former };
 }
 
-/** The directories that no link leads out of the environment; `bin` or a kernel's directory may be such a link. */
+/**
+ * Keeps the directories whose real path is inside the environment: a `bin` that is a link belongs to another one and must not be
+ * rewritten.
+ */
 async function ownDirectories(root: string, directories: readonly string[]): Promise<Set<string>> {
   const realRoot = await Deno.realPath(root);
   const own = new Set<string>();
@@ -205,7 +208,7 @@ async function installedScripts(root: string): Promise<Set<string>> {
     const records = await Promise.all(
       directories.map((name) =>
         readTextFileIfThere(`${site}/${name}/RECORD`).catch((error) => {
-          if (isNoWay(error)) return undefined;
+          if (isMissingOrForbidden(error)) return undefined;
           throw error;
         })
       ),

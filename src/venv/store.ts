@@ -1,10 +1,13 @@
 // Moves all environments and uv's cache to other directories: checks them, copies the cache, and removes what was moved.
 import { splitAbsolute } from "../posix/file_names.ts";
-import { type AbsolutePath, joinPath, realLocation, reallyOverlap } from "../config/paths.ts";
+import type { Config } from "../config/config.ts";
+import type { ConfigFile } from "../config/config_file.ts";
+import { type AbsolutePath, isWithin, joinPath, realLocation, reallyOverlap, toAbsolutePath } from "../config/paths.ts";
+import { resolveConfig } from "../config/resolve.ts";
 import { CliError, messageOf } from "../errors/errors.ts";
 import type { Report } from "../contract/events.ts";
 import { closestString } from "../text/closest_string.ts";
-import { listSome } from "../text/format.ts";
+import { listSome, shellWord } from "../text/format.ts";
 import { removeTree } from "../system/remove_tree.ts";
 import { sweepDirectory } from "../system/sweep.ts";
 import type { System } from "../system/system.ts";
@@ -25,6 +28,8 @@ export interface StorePaths {
   /** Undefined if nothing names uv's cache. */
   readonly oldCache: AbsolutePath | undefined;
   readonly newCache: AbsolutePath;
+  /** `uv's default`: no option, configuration or environment names the old cache, so it is copied, but never deleted. */
+  readonly oldCacheName: "given" | "uv's default";
   /** `switched`: an earlier run copied the cache and saved its new place, so only the old cache is left to remove. */
   readonly cacheState: "to copy" | "switched";
 }
@@ -51,6 +56,65 @@ export async function checkPaths(paths: StorePaths): Promise<void> {
       },
     );
   }
+}
+
+/**
+ * Throws a CliError `refused` if the source of a variable, or its copy on scratch, is in the old cache, which is to be deleted.
+ */
+export async function refuseManagedCache(
+  { oldCache }: StorePaths,
+  { config, path }: ConfigFile,
+  env: System["env"],
+): Promise<void> {
+  if (oldCache === undefined) return;
+  const real = await realLocation(oldCache);
+  for (const name of Object.keys(config.vars)) {
+    for (const [what, directory] of directoriesOf(name, config, path, env)) {
+      if (!isWithin(directory, oldCache) && !isWithin(await realLocation(directory), real)) continue;
+      throw new CliError("refused", `Cannot delete uv's cache "${oldCache}": ${what} of ${name} is in it`, {
+        hint: "--skip-cache-copy leaves the old cache as it is; " +
+          `\`euler-files migrate ${name} --to DIRECTORY\` moves the source of ${name}`,
+      });
+    }
+  }
+}
+
+/** The source of a variable and its copy on scratch; only the source where scratch is not set. */
+function directoriesOf(
+  name: string,
+  config: Config,
+  path: AbsolutePath,
+  env: System["env"],
+): (readonly [string, AbsolutePath])[] {
+  const written = config.vars[name]?.source;
+  if (written === undefined) return [];
+  try {
+    const label = { label: `vars.${name}.source`, kind: "config" } as const;
+    const source = ["the source", toAbsolutePath(written, env, label)] as const;
+    try {
+      const { variables } = resolveConfig(config, path, env, [name]);
+      return [source, ...variables.map(({ target }) => ["the copy on scratch", target] as const)];
+    } catch {
+      return [source];
+    }
+  } catch {
+    // A path that uses a variable which is not set names no directory here.
+    return [];
+  }
+}
+
+/** Whether a run with `--delete-old` deletes the old cache once it is copied. */
+export function isCacheDeleted({ oldCache, oldCacheName }: StorePaths): boolean {
+  return oldCache !== undefined && oldCacheName === "given";
+}
+
+/** Says that uv's default cache stays: other projects of the person may use it. */
+export function keptCache({ oldCache }: StorePaths): string[] {
+  if (oldCache === undefined) return [];
+  const option = `--old-uv-cache-dir ${shellWord(oldCache)}`;
+  return [
+    `uv's default cache "${oldCache}" is copied and stays, because nothing names it: \`${option}\` deletes it, too`,
+  ];
 }
 
 /** The environments to move by name, and those that stay. Throws a CliError `usage` for a name that doesn't exist. */
@@ -136,7 +200,7 @@ interface OldRemoval {
 
 /**
  * Removes the environments that were moved, each by itself, and the old cache if all of it was copied. An environment with files
- * that only it has stays. Other files in the old base stay, and then so does the base.
+ * that only it has stays. Other files in the old base stay, and then so does the base; so does a cache that was not named.
  */
 export async function removeOld(
   paths: StorePaths,
@@ -170,8 +234,8 @@ export async function removeOld(
   // Environments that a killed removal has already renamed are no longer listed, and need no lock.
   await sweepDirectory(paths.oldBase);
   const { oldCache } = paths;
-  if (oldCache !== undefined) await sweepDirectory(splitAbsolute(oldCache)[0]);
-  if (oldCache !== undefined && cache.status === "copied") {
+  if (oldCache !== undefined && isCacheDeleted(paths)) await sweepDirectory(splitAbsolute(oldCache)[0]);
+  if (oldCache !== undefined && isCacheDeleted(paths) && cache.status === "copied") {
     await attempt(oldCache, async () => {
       await refuseLinkedCache(paths.oldBase, oldCache);
       await removeTree(oldCache);

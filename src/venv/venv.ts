@@ -6,7 +6,7 @@ import { readNamesIfThere } from "../posix/read_names.ts";
 import { kindsIn } from "../posix/small_file.ts";
 import { run } from "../posix/work.ts";
 import { readTextFileIfThere } from "../system/atomic_file.ts";
-import { isNoWay, realPathIfPresent } from "../system/existence.ts";
+import { isMissingOrForbidden, realPathIfPresent } from "../system/existence.ts";
 
 /** One virtual environment, as described by its `pyvenv.cfg` and its directories. */
 export interface Venv {
@@ -60,9 +60,9 @@ export async function readVenv(path: string): Promise<Venv | undefined> {
     throw error;
   });
   if (text === undefined) return undefined;
-  // An error that says nothing of the directory must not make a move pass the environment over.
+  // Rethrow errors such as EIO: treating them as "no environment" would make a move skip this one.
   const bin = await Deno.stat(`${path}/bin`).catch((error) => {
-    if (!isNoWay(error)) throw error;
+    if (!isMissingOrForbidden(error)) throw error;
   });
   if (bin?.isDirectory !== true) return undefined;
   const values = parsePyvenvCfg(text);

@@ -22,7 +22,7 @@ testNeeding(["python3"], "a module that cannot be imported is reported with the 
       // The prefix of the system's Python.
       containerPath: "/usr",
       archive: "/a.tar",
-      requirements: undefined,
+      requirements: "/r.txt",
       postLines: [],
       packages: [{ name: "tool", version: "1.0", requested: true, editable: false, contentHash: "x" }],
       inputs: "",

@@ -184,6 +184,30 @@ Deno.test("a build keeps the user's settings: a disabled image stays disabled, $
   assert.match(await Deno.readTextFile(path), /"scratch_base": "\$SCRATCH"/);
 });
 
+Deno.test("what is set in the configuration while a build runs stays", async () => {
+  await using images = await makeImageWorld();
+  const { world } = images;
+  await world.run(BUILD);
+  const stand = world.path("fakes/stand-in");
+  await Deno.rename(world.path("fakes/apptainer"), stand);
+  const set = 'euler-files config set "apptainer.$1" "$2" >&2';
+  await world.fakeProgram(
+    "apptainer",
+    `#!/bin/sh
+set_field() { ${set}; }
+if [ "$1" = build ]; then
+  set_field images.env.enabled false
+  set_field image_details.env.wrapper_dirs '["~/bin/env"]'
+fi
+exec '${stand}' "$@"
+`,
+  );
+  const run = await world.run([...BUILD, "--force"]);
+  assert.equal(run.code, 0, run.stderr);
+  const { enabled, wrapper_dirs, sif_sha256 } = await images.record("env");
+  assert.deepEqual([enabled, wrapper_dirs, typeof sif_sha256], [false, ["~/bin/env"], "string"]);
+});
+
 Deno.test("a dry run prints the definition and the commands, and writes nothing", async () => {
   await using images = await makeImageWorld();
   const { world } = images;
@@ -301,52 +325,4 @@ Deno.test("after the store has moved, an image on scratch is not copied again", 
   assert.equal(moved.code, 0, moved.stderr);
   const [result] = (await world.run(["apptainer", "sync", "--json"])).json().results;
   assert.equal(result.status, "skipped");
-});
-
-Deno.test("a file that a user added or edited is a reason to build, compiled code is not", async () => {
-  await using images = await makeImageWorld();
-  const { world } = images;
-  const status = async () => {
-    const { status, reason } = (await world.run([...BUILD, "--json"])).json();
-    return `${status}: ${reason}`;
-  };
-  assert.match(await status(), /^built/);
-  await world.writeTree("home/venvs/env", { "lib/python3.11/site-packages/__pycache__/tool.cpython-311.pyc": "code" });
-  assert.match(await status(), /^skipped/);
-  await world.writeTree("home/venvs/env", { "lib/python3.11/site-packages/mine.py": "x = 1\n" });
-  assert.match(await status(), /^built: files in it changed/);
-  assert.match(await status(), /^skipped/);
-});
-
-Deno.test("list sees what was added, edited or removed by hand, as a build does", async () => {
-  await using images = await makeImageWorld();
-  const { world } = images;
-  const site = "home/venvs/env/lib/python3.11/site-packages";
-  await world.writeTree(site, { "tool-1.dist-info/RECORD": "tool.py,,\ndata.txt,,\n", "tool.py": "", "data.txt": "" });
-  await world.run(BUILD);
-  const look = async () => {
-    const [{ state, differences }] = (await world.run(["apptainer", "list", "--json"])).json().images;
-    const names = differences.map((one: { what: string; name: string }) => `${one.what} ${one.name}`);
-    return [state, ...names].join(", ");
-  };
-  assert.equal(await look(), "up to date");
-  await world.writeTree(site, { "__pycache__/tool.cpython-311.pyc": "code" });
-  // The same content with another time is no reason to build.
-  await Deno.utime(world.path(`${site}/tool.py`), 1, 1);
-  assert.equal(await look(), "up to date");
-  await world.writeTree(site, { "mine.py": "x = 1\n" });
-  const below = "lib/python3.11/site-packages";
-  assert.equal(await look(), `outdated, files ${below}/mine.py`);
-  assert.match((await world.run(["apptainer", "list"])).stderr, /env: \S+\/mine\.py changed by hand\n/);
-  assert.equal((await world.run([...BUILD, "--json"])).json().status, "built");
-  assert.equal(await look(), "up to date");
-  await Deno.rename(world.path(`${site}/mine.py`), world.path(`${site}/other.py`));
-  assert.equal(await look(), `outdated, files ${below}/other.py`);
-  await Deno.rename(world.path(`${site}/other.py`), world.path(`${site}/mine.py`));
-  await Deno.remove(world.path(`${site}/data.txt`));
-  assert.match(await look(), /^outdated, files /);
-  assert.match((await world.run([...BUILD, "--json"])).json().reason, /files in it changed/);
-  assert.equal(await look(), "up to date");
-  await Deno.remove(world.path(`${site}/mine.py`));
-  assert.equal(await look(), "outdated, files null");
 });

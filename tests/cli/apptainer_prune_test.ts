@@ -41,6 +41,21 @@ Deno.test("prune takes out an image that 1.x recorded, without the section of de
   assert.equal(await images.record("env"), undefined);
 });
 
+Deno.test("config set and init take out an image with its details", async () => {
+  await using images = await makeSynced();
+  const { world } = images;
+  const path = world.path("home/.euler-files.json");
+  const built = await Deno.readTextFile(path);
+  const stdin = JSON.stringify({ apptainer: { images: { env: null } } });
+  for (const args of [["config", "set", "apptainer.images.env", "null"], ["init", "--input-json", "-"]]) {
+    await Deno.writeTextFile(path, built);
+    const run = await world.run([...args, "--json"], { stdin });
+    assert.equal(run.code, 0, run.stdout + run.stderr);
+    const { apptainer } = JSON.parse(await Deno.readTextFile(path));
+    assert.deepEqual([apptainer.images, apptainer.image_details], [{}, {}], args.join(" "));
+  }
+});
+
 Deno.test("prune --mode sif keeps the environment, --mode venv keeps the image", async () => {
   await using images = await makeSynced();
   assert.equal((await images.world.run([...PRUNE, "env", "--mode", "venv", "--yes"])).code, 0);

@@ -88,3 +88,22 @@ Deno.test("an image that is older than its environment is used, with a warning",
   assert.equal(run.code, 0, run.stderr);
   assert.match(run.stderr, /warning: env: .*changed since.*built.*\n.*hint: .*euler-files apptainer build env/);
 });
+
+Deno.test("an image that an earlier version of the program made is called that, where nothing else changed", async () => {
+  await using images = await makeBuilt();
+  const { world } = images;
+  const path = `${world.home}/.euler-files.json`;
+  const config = JSON.parse(await Deno.readTextFile(path));
+  config.apptainer.image_details.env.inputs_hash = "0".repeat(64);
+  await Deno.writeTextFile(path, JSON.stringify(config));
+  const run = await world.run(["apptainer", "exec", "env", "true"]);
+  const told = /warning: env: the image was made by an earlier version of euler-files\n.*hint: .*apptainer build env/;
+  assert.match(run.stderr, told);
+  assert.doesNotMatch(run.stderr, /changed since/);
+  const [{ state, differences }] = (await world.run(["apptainer", "list", "--json"])).json().images;
+  assert.deepEqual([state, differences], ["outdated", [{ what: "version", name: null, built: null, now: null }]]);
+  const built = (await world.run(["apptainer", "build", "env", "--json"])).json();
+  assert.deepEqual([built.status, built.reason], ["built", "it was made by an earlier version of euler-files"]);
+  assert.match(built.inputs_hash, /^r\d+:[0-9a-f]{64}$/);
+  assert.equal((await world.run(["apptainer", "build", "env", "--json"])).json().status, "skipped");
+});

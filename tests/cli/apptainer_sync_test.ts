@@ -207,3 +207,23 @@ Deno.test("--to node copies by way of scratch to the disk of the node, and a con
   const run = (await world.run(["apptainer", "exec", "env", "--to", "node", "--json", "--", "true"])).json();
   assert.deepEqual([run.ok, run.image, run.exports.HF_HOME], [true, `${root}/sif/env.sif`, `${root}/HF_HOME`]);
 });
+
+Deno.test("a node that sees another copy of an image on scratch than the script of its job, or none, fails", async () => {
+  await using images = await makeBuilt();
+  const { world } = images;
+  await syncJson(images);
+  const { sif_sha256 } = await images.record("env");
+  const asNode = async (sha256: string) => {
+    const request = { images: ["env"], to: "node", leg: "scratch-to-node", scratch_images: { env: sha256 } };
+    return (await world.run([...SYNC, "--input-json", "-", "--json"], { stdin: JSON.stringify(request) })).json();
+  };
+  const other = await asNode("0".repeat(64));
+  assert.match(other.failures[0].message, /^Cannot copy "env" to this node: it sees another copy on scratch at "/);
+  const marker = `${images.scratchStore}/.env.sif.synced`;
+  await Deno.rename(marker, `${marker}.aside`);
+  const none = await asNode(sif_sha256);
+  assert.match(none.failures[0].message, /^Cannot copy "env" to this node: it sees no copy on scratch at "/);
+  assert.deepEqual(await namesIn(world.path(`tmp/euler-files-${Deno.uid()}/sif`)), []);
+  await Deno.rename(`${marker}.aside`, marker);
+  assert.deepEqual((await asNode(sif_sha256)).results[0].status, "synced");
+});

@@ -56,6 +56,17 @@ Deno.test("the records that a killed clean left without their copy are removed b
   assert.deepEqual(await namesIn(world), before.filter((name) => name.startsWith(".A_HOME")));
 });
 
+Deno.test("what nodes have saved stays when the copy is removed, until --force", async () => {
+  await using world = await stagedWorld();
+  await world.writeTree(`${ROOT}/.A_HOME.from/7.n1`, { "x": "of the node" });
+  const run = await world.run(["clean", "A_HOME", "--yes"]);
+  assert.equal(run.code, 1, run.stderr);
+  assert.deepEqual((await namesIn(world)).filter((name) => /^\.?A_HOME(\.from)?$/.test(name)), [".A_HOME.from"]);
+  assert.equal(await Deno.readTextFile(world.path(`${ROOT}/.A_HOME.from/7.n1/x`)), "of the node");
+  assert.equal((await world.run(["clean", "A_HOME", "--yes", "--force"])).code, 0);
+  assert.ok(!(await namesIn(world)).includes(".A_HOME.from"));
+});
+
 Deno.test("lock files that are never pushed do not keep the target of a variable that is gone", async () => {
   await using world = await stagedWorld();
   await world.writeTree(`${ROOT}/B_HOME`, { ".locks/a.lock": "" });
@@ -98,6 +109,20 @@ Deno.test("files that a resolve kept are listed, and only --force removes them",
   assert.deepEqual(shown.map(({ kind, status }: Record<string, string>) => [kind, status]), [["kept-aside", "kept"]]);
   assert.equal((await world.run(["clean", "--yes", "--force"])).code, 0);
   assert.deepEqual((await namesIn(world)).filter((name) => name.includes("replaced")), []);
+});
+
+Deno.test("the command that removes what was kept aside does not name the variable, whose copy has files that were not pushed", async () => {
+  await using world = await stagedWorld();
+  await world.writeTree(`${ROOT}/A_HOME`, { "made": "m" });
+  await world.writeTree(`${ROOT}/A_HOME.replaced-1764000000`, { "old": "o" });
+  const { stderr } = await world.run(["clean", "--yes"]);
+  const [, again = ""] = /`euler-files (clean.* --force)` removes it/.exec(stderr) ?? [];
+  assert.equal(again, "clean --force", stderr);
+  assert.equal((await world.run([...again.split(" "), "--yes"])).code, 0);
+  assert.equal(await Deno.readTextFile(world.path(`${ROOT}/A_HOME/made`)), "m");
+  assert.deepEqual((await namesIn(world)).filter((name) => name.includes("replaced")), []);
+  const named = await world.run(["clean", "A_HOME", "--yes"]);
+  assert.match(named.stderr, /A_HOME +2 .*1 +stays\n.*hint: .*`euler-files clean A_HOME --force` removes it/s);
 });
 
 Deno.test("if the shell's variable still points to the removed target, clean says how to unset it", async () => {

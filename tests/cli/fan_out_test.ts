@@ -124,7 +124,7 @@ testNeeding(
     const output = await cluster.output(job);
     assert.match(
       output,
-      /error: Cannot export "HF_HOME" for all nodes: its directory has another name on each\n {2}n1: /,
+      /error: Cannot export "HF_HOME" for all nodes: its path is not the same on all nodes\n {2}n1: /,
     );
   },
 );

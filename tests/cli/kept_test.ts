@@ -72,15 +72,19 @@ Deno.test("with more kept files than are named, neither a push with a filter nor
   }
 });
 
-Deno.test("after the records were purged, a sync, then a push: changes on scratch are pushed", async () => {
+Deno.test("after the records were purged, a file that differs is in conflict, whichever side is newer, and can be settled", async () => {
   await using world = await makeCache();
   await world.run(["sync"]);
   await world.writeTree(TARGET, { "d/model.bin": "changed" });
   await purgeRecords(world);
   const sync = await world.run(["sync"]);
-  assert.match(sync.stderr, /1 file changed on scratch and not pushed: d\/model\.bin/);
+  assert.match(sync.stderr, /1 file in conflict: d\/model\.bin/);
   const push = await world.run(["push"]);
-  assert.equal(push.code, 0, push.stderr);
+  assert.equal(push.code, 1, push.stderr);
+  assert.match(push.stderr, /1 file in conflict: d\/model\.bin/);
+  assert.equal(await Deno.readTextFile(world.path(`${SOURCE}/d/model.bin`)), "the weights as they were");
+  const resolved = await world.run(["resolve", "HF_HOME", "--take", "scratch"]);
+  assert.equal(resolved.code, 0, resolved.stderr);
   assert.equal(await Deno.readTextFile(world.path(`${SOURCE}/d/model.bin`)), "changed");
   assert.equal((await statusOf(world)).kept_files, 0);
 });

@@ -84,3 +84,25 @@ Deno.test("a former target without changes is never kept under another name", as
   const names = (await Array.fromAsync(Deno.readDir(world.path(CACHE_ROOT)))).map(({ name }) => name);
   assert.deepEqual(names.filter((name) => name.includes("replaced")), []);
 });
+
+Deno.test("clean removes nothing before it is confirmed, also not what a killed one left", async () => {
+  await using world = await makeWorld();
+  await world.writeTree("home", { "a/x": "1", "b/y": "2" });
+  const vars = { A_HOME: { source: world.path("home/a") }, B_HOME: { source: world.path("home/b") } };
+  await world.writeConfig({ vars });
+  assert.equal((await world.run(["sync"])).code, 0);
+  await world.writeConfig({ vars: {} });
+  // A killed clean has removed the marker and renamed the copy.
+  await Deno.remove(world.path(`${CACHE_ROOT}/.A_HOME.synced`));
+  await Deno.rename(world.path(`${CACHE_ROOT}/A_HOME`), world.path(`${CACHE_ROOT}/${deadName("removing")}`));
+  const names = async () =>
+    (await Array.fromAsync(Deno.readDir(world.path(CACHE_ROOT)))).map(({ name }) => name).sort();
+  const before = await names();
+  assert.ok(before.includes(".A_HOME.manifest"));
+  const refused = await world.run(["clean"]);
+  assert.equal(refused.code, 1);
+  assert.match(refused.stderr, /without a confirmation/);
+  assert.deepEqual(await names(), before);
+  assert.equal((await world.run(["clean", "--yes"])).code, 0);
+  assert.deepEqual((await names()).filter((name) => /_HOME|removing/.test(name)), []);
+});

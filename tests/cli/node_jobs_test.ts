@@ -82,11 +82,11 @@ testNeeding(
     ];
     assert.deepEqual(contents.toSorted(), ["from n1\n", "from n2\n", "from n3\n", "from n4\n"]);
 
-    // The paths differ, so the script cannot have one for all nodes; without TMPDIR, they are the same, and there is a pack.
+    // The paths differ, so the script cannot have one for all nodes. With a node_base they are the same, and there is a pack.
     const differing = await run("euler-files sync --to node", "-N2");
     assert.match(
       differing.output,
-      /error: Cannot export "HF_HOME" for all nodes: its directory has another name on each/,
+      /error: Cannot export "HF_HOME" for all nodes: its path is not the same on all nodes/,
     );
     await world.writeConfig({ vars, node_base: `${world.root}/slurm/disk` });
     const packed = await run(
@@ -95,7 +95,7 @@ testNeeding(
     );
     assert.match(packed.output, /HF_HOME {2}on 2 nodes: [^]*\nsame\n$/);
 
-    // Four jobs end in the middle of a push, each in another way.
+    // Four pushes are cut off: by requeue, scancel and time limit on the way to scratch, and by scancel on the way to the source.
     await world.writeConfig({ vars: both, rsync_extra_args: ["--bwlimit=1M"] });
     const submit = (node: string, script: string, ...options: string[]) =>
       cluster.submit(`#!/bin/bash\n${script}\n`, ["-w", node, ...options]);

@@ -89,11 +89,28 @@ Deno.test("--dry-run says what would be copied to the node, and copies nothing",
   await using world = await worldWithSource();
   const run = await world.run(["sync", "--to", "node", "--dry-run"]);
   assert.equal(run.code, 0, run.stderr);
-  assert.match(run.stderr, new RegExp(`HF_HOME .*would be copied[^]*then to ${nodePath(world)}`));
+  assert.match(run.stderr, new RegExp(`HF_HOME .*would be copied[^]*would then be copied to ${nodePath(world)}`));
+  const planned = (await world.run(["sync", "--to", "node", "--dry-run", "--json"])).json();
+  assert.deepEqual(planned.exports, { HF_HOME: nodePath(world) });
+  assert.deepEqual(statuses(planned), ["HF_HOME scratch dry-run", "HF_HOME node dry-run"]);
+  assert.equal(planned.summary.files_to_transfer, 2);
   assert.deepEqual(await readTree(world.path("tmp")), {});
   await world.run(["sync"]);
   const later = (await world.run(["sync", "--to", "node", "--dry-run", "--json"])).json();
   assert.deepEqual(statuses(later), ["HF_HOME scratch skipped", "HF_HOME node dry-run"]);
+});
+
+Deno.test("a dry run exports a part of a variable from the node, and nothing whose copy on scratch cannot be made", async () => {
+  await using world = await worldWithSource();
+  const vars = {
+    HF_HOME: { source: world.path(SOURCE) },
+    HF_HUB_CACHE: { source: world.path(`${SOURCE}/hub`) },
+    TORCH_HOME: { source: world.path("home/file") },
+  };
+  await world.writeTree("home", { file: "no directory" });
+  await world.writeConfig({ vars });
+  const { exports } = (await world.run(["sync", "--to", "node", "--dry-run", "--json"])).json();
+  assert.deepEqual(exports, { HF_HOME: nodePath(world), HF_HUB_CACHE: `${nodePath(world)}/hub` });
 });
 
 Deno.test("on a node without a disk the variable is not exported, and the error names node_base", async () => {
@@ -185,7 +202,7 @@ Deno.test("if two nodes changed a file, the first push wins, the other file is s
   const { warnings } = (await world.run(["status", "--json"])).json();
   assert.match(
     warnings.find((text: string) => text.includes("not pushed")),
-    /^HF_HOME: 1 file of node n2, job 7, not pushed since scratch has other ones: top \(compare /,
+    /^HF_HOME: 1 file of node n2, job 7, not pushed because scratch has a different version, or cannot take it: top \(compare /,
   );
   // Once scratch has what was saved, the next push removes it.
   await Deno.copyFile(`${saved}/top`, world.path(`${SCRATCH}/top`));

@@ -1,6 +1,6 @@
 // If a disk is full, read-only or gone, each command that writes to it says so with a hint, and never reports "a bug".
 import assert from "node:assert/strict";
-import { venvTree } from "../support/image_world.ts";
+import { namesIn, venvTree } from "../support/image_world.ts";
 import { testNeeding } from "../support/needs.ts";
 import { makeWorld, type World } from "../support/world.ts";
 
@@ -113,6 +113,25 @@ for (const [state, spoil] of Object.entries(STATES)) {
     });
   }
 }
+
+testNeeding(
+  ["mount"],
+  "an environment with a lock file is removed from a disk on which no file can be made",
+  async () => {
+    await using world = await makeWorld();
+    await using disk = await mountDisk(world);
+    const base = world.path(`${DISK}/venvs`);
+    await world.writeTree(`${DISK}/venvs/env`, venvTree(`${base}/env`));
+    await world.writeConfig({ apptainer: { ...APPTAINER, venv_base: base } });
+    const fixed = await world.run(["apptainer", "fixup", "env"]);
+    assert.equal(fixed.code, 0, fixed.stderr);
+    assert.deepEqual(await namesIn(base), [".env.lock", "env"]);
+    await fill(disk.path);
+    const run = await world.run(["venv", "remove", "env", "--yes"]);
+    assert.equal(run.code, 0, run.stderr);
+    assert.deepEqual(await namesIn(base), []);
+  },
+);
 
 async function mountDisk(world: World): Promise<{ readonly path: string } & AsyncDisposable> {
   const path = world.path(DISK);

@@ -167,6 +167,11 @@ testWithUv("migrate-store without a section `apptainer` saves the new base, and 
     `${world.home}/.cache/uv`,
     "copied",
   ], run.stdout);
+  // Nothing names it, and other projects use it.
+  const kept = /^uv's default cache .* is copied and stays.*`--old-uv-cache-dir \S*\/\.cache\/uv` deletes it, too$/m;
+  assert.match(document.warnings.join("\n"), kept);
+  assert.ok((await namesIn(world.path("home/.cache/uv"))).includes("CACHEDIR.TAG"));
+  assert.ok(!document.deleted.includes(world.path("home/.cache/uv")));
   const { config } = (await venvWorld.run("config", "show", "--json")).json();
   assert.deepEqual(config.migrations.map((one: { old_path: string }) => one.old_path), [
     `${world.home}/.cache/uv`,
@@ -179,6 +184,19 @@ testWithUv("migrate-store without a section `apptainer` saves the new base, and 
     [],
   );
   assert.deepEqual(await namesIn(world.path("home/venvs")), []);
+});
+
+testWithUv("migrate-store does not delete a cache that is the source of a variable", async () => {
+  await using venvWorld = await makeVenvWorld(["a"]);
+  const { world } = venvWorld;
+  await world.writeTree("home/uv", { "CACHEDIR.TAG": "" });
+  await world.writeConfig({ uv_cache_dir: "~/uv", vars: { UV_CACHE_DIR: { source: world.path("home/uv") } } });
+  const refused = await venvWorld.run("venv", "migrate-store", ...TO_WORK);
+  assert.deepEqual([refused.code, refused.json().error.kind], [1, "refused"], refused.stdout);
+  assert.match(refused.json().error.message, /Cannot delete uv's cache .*: the source of UV_CACHE_DIR is in it/);
+  const run = await venvWorld.run("venv", "migrate-store", ...TO_WORK, "--skip-cache-copy");
+  assert.deepEqual([run.code, run.json().deleted], [0, [world.path("home/venvs/a")]], run.stdout);
+  assert.deepEqual(await namesIn(world.path("home/uv")), ["CACHEDIR.TAG"]);
 });
 
 testWithUv("moving some of the environments keeps the others, and the base in the configuration", async () => {
@@ -218,6 +236,33 @@ testWithUv("a dry run names what a run would delete", async () => {
   const store = await venvWorld.run("venv", "migrate-store", ...to, "--delete-old", "--dry-run", "--json");
   assert.deepEqual(store.json().would_delete.slice(0, 1), [world.path("home/venvs/a")]);
   assert.deepEqual(store.json().would_delete.includes(world.path("home/venvs/b")), false);
+});
+
+testWithUv("a dry run names nothing that a refused run would keep", async () => {
+  await using venvWorld = await makeVenvWorld();
+  const { world } = venvWorld;
+  await world.writeConfig({ uv_cache_dir: "~/uv" });
+  await world.writeTree("home/uv", { "CACHEDIR.TAG": "" });
+  for (const name of ["a", "b"]) {
+    assert.equal((await venvWorld.run("venv", "migrate", `venvs/${name}`, `work/venvs/${name}`)).code, 0);
+  }
+  const target = (name: string) => world.path(`home/work/venvs/${name}`);
+  const planned = async (...words: string[]) =>
+    (await venvWorld.run("venv", "migrate-store", ...TO_WORK, "--overwrite-targets", "--dry-run", ...words)).json();
+  const sources = ["a", "b"].map((name) => world.path(`home/venvs/${name}`));
+  assert.deepEqual((await planned()).would_delete.toSorted(), [
+    world.path("home/uv"),
+    ...sources,
+    target("a"),
+    target("b"),
+  ]);
+  await world.writeTree("home/work/venvs/b", { "results.csv": "mine" });
+  assert.deepEqual((await planned()).would_delete, [target("a")]);
+  assert.deepEqual((await planned("--delete-own-files")).would_delete.length, 5);
+  const one = ["venv", "migrate", "venvs/b", "work/venvs/b", "--overwrite-target", "--delete-source", "--dry-run"];
+  assert.deepEqual((await venvWorld.run(...one, "--json")).json().would_delete, []);
+  await world.writeTree("home/work/venvs/a", { "results.csv": "mine" });
+  assert.deepEqual((await planned()).would_delete, []);
 });
 
 testWithUv("new directories inside the old ones are refused", async () => {

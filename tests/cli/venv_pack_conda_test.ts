@@ -50,6 +50,15 @@ testNeeding(
     const [listed] = (await world.run(["apptainer", "list", "--json"])).json().images;
     assert.equal(listed.state, "outdated");
     assert.deepEqual(listed.differences, [{ what: "package", name: "numpy", built: null, now: "2.0" }]);
+    const planned = (await world.run(["apptainer", "prune", "tools", "--dry-run", "--json"])).json();
+    assert.ok(!planned.targets.some(({ kind }: { kind: string }) => kind === "venv"));
+    // 1.x drops the section when it writes the file.
+    const path = `${world.home}/.euler-files.json`;
+    const config = JSON.parse(await Deno.readTextFile(path));
+    delete config.apptainer.image_details;
+    await Deno.writeTextFile(path, JSON.stringify(config));
+    const unknown = await world.run(["venv", "run", "tools", "--", "true"]);
+    assert.match(unknown.stderr, /warning: tools: .*lost where the environment.*\n.*hint: pack it again: .*--prefix/);
     const pruned = (await world.run(["apptainer", "prune", "tools", "--yes", "--json"])).json();
     assert.ok(!pruned.deleted.some(({ kind }: { kind: string }) => kind === "venv"));
     for (const path of ["mamba/envs/tools/bin/python", "venvs/tools/pyvenv.cfg"]) {

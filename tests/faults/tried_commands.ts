@@ -85,7 +85,7 @@ for e in one two; do ef apptainer build $e >/dev/null; done
 `;
 
 /** Once nothing is in conflict, a second `resolve` takes no lock and removes nothing: the next sync does. */
-const LEFT_BY_RESOLVE = /\.replaced-|\/\.HF_HOME\.(kept|notes|synced)$|\/\.euler-files-write\./;
+const LEFT_BY_RESOLVE = /\.replaced-|\/\.HF_HOME\.(kept|intent-log|notes|synced)$|\/\.euler-files-write\./;
 
 const json = (value: unknown) => JSON.stringify(value);
 

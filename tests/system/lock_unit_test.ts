@@ -160,6 +160,59 @@ for (
   });
 }
 
+Deno.test("a lock file is removed before the next holder can have it, also where the flock is granted twice", async () => {
+  await withPath(async (path) => {
+    const request = { path, afterwards: "removed", deadlineSeconds: 60 } as const;
+    const first = await acquireLock(request, GRANTED_TWICE);
+    const stat = Deno.stat;
+    let next: Promise<Lock> | undefined;
+    let isAsked = false;
+    // When the release looks at the file, another process asks for the lock.
+    Deno.stat = async (name) => {
+      if (name === path && !isAsked) {
+        isAsked = true;
+        const waits = Promise.withResolvers<void>();
+        next = acquireLock({ ...request, onWait: () => waits.resolve() }, GRANTED_TWICE);
+        await Promise.race([next, waits.promise]);
+      }
+      return await stat(name);
+    };
+    try {
+      await first[Symbol.asyncDispose]();
+    } finally {
+      Deno.stat = stat;
+    }
+    const lock = await next!;
+    await lock.confirm();
+    await lock[Symbol.asyncDispose]();
+  });
+});
+
+const ENDS = {
+  "removed": { afterwards: "removed", end: () => {} },
+  "retired": { afterwards: "kept", end: (lock: Lock) => lock.retire() },
+} as const;
+
+for (const [how, { afterwards, end }] of Object.entries(ENDS)) {
+  for (
+    const [kind, system] of Object.entries({ "flock": testSystem(), "flock granted twice": GRANTED_TWICE, NO_FLOCK })
+  ) {
+    Deno.test(`${kind}: a ${how} lock leaves its file to a process that has taken it over`, async () => {
+      await withPath(async (path) => {
+        const lock = await acquireLock({ path, afterwards, deadlineSeconds: 60 }, system);
+        await Deno.remove(`${path}.lease`);
+        await Deno.writeTextFile(`${path}.lease`, JSON.stringify(OTHER));
+        end(lock);
+        await lock[Symbol.asyncDispose]();
+        const names = (await Array.fromAsync(Deno.readDir(path.slice(0, path.lastIndexOf("/"))))).map(({ name }) =>
+          name
+        );
+        assert.deepEqual(names.sort(), ["lock", "lock.lease"]);
+      });
+    });
+  }
+}
+
 Deno.test("a lock file that another client of the server removed is made again", async () => {
   await withPath(async (path) => {
     let asked = 0;
@@ -168,6 +221,52 @@ Deno.test("a lock file that another client of the server removed is made again",
     await using lock = await acquireLock({ path, deadlineSeconds: 60 }, { ...testSystem(), lockFile: stale });
     await lock.confirm();
     assert.equal(asked, 2);
+  });
+});
+
+const STALE = () => Promise.reject(new Error("Stale file handle (os error 116)"));
+
+/** What the kernel says of an open file that another client of the server has removed. */
+const REMOVED: Readonly<Record<string, (file: Deno.FsFile) => Deno.FsFile["stat"]>> = {
+  "its handle is stale": () => STALE,
+  "it has no name": (file) => {
+    const stat = file.stat.bind(file);
+    return async () => ({ ...await stat(), nlink: 0 });
+  },
+};
+
+for (const [what, statOf] of Object.entries(REMOVED)) {
+  Deno.test(`a lock file of which the kernel says after the lock that ${what} is made again`, async () => {
+    await withPath(async (path) => {
+      let asked = 0;
+      const lockFile = (file: Deno.FsFile) => {
+        if (++asked === 1) file.stat = statOf(file);
+        return file.lock(true);
+      };
+      await using lock = await acquireLock({ path, deadlineSeconds: 60 }, { ...testSystem(), lockFile });
+      await lock.confirm();
+      assert.equal(asked, 2);
+    });
+  });
+}
+
+Deno.test("a lock file whose handle is stale as soon as it is open is opened again", async () => {
+  await withPath(async (path) => {
+    await Deno.writeTextFile(path, "");
+    const open = Deno.open;
+    let stale = 0;
+    Deno.open = async (name, options) => {
+      const file = await open(name, options);
+      if (name === path && options?.write === true && options.createNew !== true && ++stale === 1) file.stat = STALE;
+      return file;
+    };
+    try {
+      await using lock = await acquireLock({ path, deadlineSeconds: 60 }, testSystem());
+      await lock.confirm();
+    } finally {
+      Deno.open = open;
+    }
+    assert.equal(stale, 2);
   });
 });
 

@@ -17,7 +17,8 @@ Deno.test("a node that was silent for long enough is given up; one that works ne
     assert.equal(watch.look(), "wait");
     watch.heard(1, "work");
   }
-  assert.deepEqual([...watch.silent()], [[0, 10]]);
+  // If srun ends now, the task of the first node has died, and does not hang.
+  assert.deepEqual([...watch.silent()], []);
   watch.heard(1, "answer");
   assert.equal(watch.look(), "enough");
   assert.deepEqual([...watch.silent()], [[0, 10]]);

@@ -35,7 +35,7 @@ test("a database that is deleted at the source is removed from scratch with its 
   await shell("head -c 32768 /dev/zero >db-shm; cp db-shm cache", scene.to);
   const { manifest, ...outcome } = await sync(scene.request);
   assert.deepEqual(await namesIn(scene.to), ["other"]);
-  const deleted = ["cache", "cache/db", "cache/db-wal", "db", "db-wal"];
+  const deleted = ["cache/", "cache/db", "cache/db-wal", "db", "db-wal"];
   assert.deepEqual(outcome, { status: "complete", deleted, kept: [], missing: [] });
   const again = await sync({ ...scene.request, record: manifest });
   assert.deepEqual([again.status, again.deleted], ["complete", []]);

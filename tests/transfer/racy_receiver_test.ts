@@ -44,22 +44,63 @@ for (const engine of ["native", "rsync"] as const) {
     const again = await sync({ record: outcome.manifest });
     assert.deepEqual([again.kept.length, await shell("cat f g h", scratch)], [3, "222222222222"]);
   });
+
+  test("a push brings what was written unseen on scratch and deleted at the source", async (scene) => {
+    const { home, scratch, push, sync } = scene;
+    await shell("mkdir d; printf 1111 | tee d/f h i >g", scratch);
+    const { manifest: pushed } = await push();
+    await shell(["d/f", "g", "h"].map((name) => UNSEEN(name, "2222")).join("; "), scratch);
+    await shell("rm -r d g i; printf 33333 >h", home);
+    const synced = await sync({ record: pushed });
+    assert.deepEqual(synced.deleted, ["i"]);
+    const brought = await push({ record: synced.manifest });
+    assert.deepEqual(brought.kept, [{ path: "h", reason: "changed on both sides" }]);
+    assert.equal(await shell("cat d/f g h", home), "2222222233333");
+    const again = await sync({ record: brought.manifest });
+    assert.deepEqual([again.deleted, again.kept], [[], brought.kept]);
+    await shell("rm -r d g", home);
+    assert.deepEqual((await push({ record: again.manifest })).filesTransferred, 0);
+    assert.deepEqual((await sync({ record: again.manifest })).deleted.toSorted(), ["d/", "d/f", "g"]);
+  });
 }
 
 Deno.test("a racy file whose content was not recorded is not replaced", async () => {
   await using directory = await temporaryDirectory();
-  const { scratch, home, record, push } = await makeScene(directory.path, "native");
-  const blocks = new Map([...record.blocks()].map(([path, block]) => {
-    const text = new TextDecoder().decode(block.content);
-    assert.match(text, /1 [0-9a-f]{32}\0/);
-    const content = new TextEncoder().encode(text.replaceAll(/(?<=\.\d{10}) [0-9a-f]{32}/g, ""));
-    return [path, { ...block, content }];
-  }));
+  const { home, scratch, record, push } = await makeScene(directory.path, "native");
   await shell("printf SSSSSS >f", scratch);
-  const outcome = await push({ record: new Manifest({ sample: [], root: record.root }, blocks) });
+  const outcome = await push({ record: withoutHashes(record) });
   assert.deepEqual(outcome.kept, [{ path: "f", reason: "changed on both sides" }]);
   assert.equal(await shell("cat f", home), "0000");
 });
+
+Deno.test("a push brings a racy file that was deleted at the source if its content was not recorded", async () => {
+  await using directory = await temporaryDirectory();
+  const { scratch, home, push, sync } = await makeScene(directory.path, "native");
+  await shell("printf 1111 >g; printf 1111 >h", scratch);
+  const record = withoutHashes((await push()).manifest);
+  await shell("rm g; printf 33333 >h", home);
+  const conflict = { path: "h", reason: "changed on both sides" };
+  assert.deepEqual((await sync({ record })).kept, [
+    conflict,
+    { path: "g", reason: "gone at the source, changed there" },
+  ]);
+  const brought = await push({ record });
+  assert.deepEqual(brought.kept, [conflict]);
+  assert.equal(await shell("cat g h", home), "111133333");
+  await shell("rm g", home);
+  assert.deepEqual((await sync({ record: brought.manifest })).deleted, ["g"]);
+});
+
+/** The record of a transfer that read no contents back. */
+function withoutHashes(record: Manifest): Manifest {
+  const blocks = new Map([...record.blocks()].map(([path, block]) => {
+    const text = new TextDecoder().decode(block.content);
+    assert.match(text, /[12] [0-9a-f]{32}\0/);
+    const content = new TextEncoder().encode(text.replaceAll(/(?<=\.\d{10}) [0-9a-f]{32}/g, ""));
+    return [path, { ...block, content }];
+  }));
+  return new Manifest({ sample: [], root: record.root }, blocks);
+}
 
 type Outcome = Awaited<ReturnType<typeof transferTree>>;
 

@@ -114,7 +114,7 @@ testTrees(
     // A holder that does nothing is not waited for.
     await Deno.mkdir(`${home}/${TEMPORARY_ROOT}/${temporaryName("incoming")}`, { recursive: true });
     await using _held = await acquireLock({ path: lock, deadlineSeconds: 0 }, testSystem());
-    await Deno.writeTextFile(`${two}/small`, "newer");
+    await Deno.writeTextFile(`${two}/another`, "new");
     const idle = transferTree({ ...requestOf(two), sourceLock: { deadlineSeconds: 0.2 } }, testSystem());
     await assert.rejects(idle, /still held .* after 0.2 s without progress/);
   },

@@ -1,6 +1,6 @@
 // The job that copies files, links and special files to private names: below the temporary directory, or in a private tree.
-// Each is read to its end without an error, and its source is checked again afterwards: it has arrived only if the source is
-// still the same. publish.ts gives files their names in directories that others use.
+// Each is read to its end without an error, and the file on the sending side is checked again afterwards: it has
+// arrived only if that is still the same. publish.ts gives files their names in directories that others use.
 import { CliError } from "../../errors/errors.ts";
 import type { Calls } from "../../posix/calls.ts";
 import { ENOENT, isFullDiskErrno, succeeded, SystemCallError } from "../../posix/errno.ts";

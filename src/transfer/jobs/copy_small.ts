@@ -109,7 +109,7 @@ export class SmallFileCopier {
     return false;
   }
 
-  /** Attributes, more of them than fit into the buffer, or an error: EntryWriter copies them or reports why not. */
+  /** Whether the file has extended attributes, or that cannot be told: EntryWriter then copies them or reports the error. */
   #hasAttributes(source: number): boolean {
     return this.#support.isWorthAsking && this.#calls.flistxattr(source, this.#names) !== 0;
   }

@@ -193,12 +193,13 @@ export class EntryWriter {
       } else if (member.replaces !== undefined && (mode & umask) !== 0 && traits.modes === "kept") {
         succeeded(yield calls.fchmod(target, mode), "chmod", toPath);
       }
-      // Without another name until it is complete, a file counts as complete once it has its time: its content comes first.
-      const isDirect = this.#settings.temporary === "directly";
-      if (durability === "durable" && isDirect) succeeded(yield calls.fsync(target), "fsync", toPath);
+      // In a private tree a file with its final time counts as complete. So fsync(2) its content before setting the time, or a
+      // crash could leave the time without the content. Elsewhere it gets its name only when all of it is on the disk.
+      const syncsAt = durability !== "durable" ? "never" : this.#settings.temporary === "directly" ? "before" : "after";
+      if (syncsAt === "before") succeeded(yield calls.fsync(target), "fsync", toPath);
       const times = timesOf(entry.mtimeSeconds, entry.mtimeNanoseconds);
       succeeded(yield calls.futimens(target, times), "utimens", toPath);
-      if (durability === "durable") succeeded(yield calls.fsync(target), "fsync", toPath);
+      if (syncsAt === "after") succeeded(yield calls.fsync(target), "fsync", toPath);
       const closing = target;
       target = -1;
       // NFS reports write errors at close(2).
