@@ -1,6 +1,5 @@
 // The job that finds names in files that refer to others.
 import { SystemCallError } from "../../posix/errno.ts";
-import { decodeName } from "../../posix/file_names.ts";
 import { readSmallFile } from "../../posix/small_file.ts";
 import type { Work } from "../../posix/work.ts";
 import { NameFinder } from "../names_in_text.ts";
@@ -24,7 +23,7 @@ export async function runFindNames(
   await context.runAll(paths.map(function* (path, index): Work<void> {
     try {
       const file = yield* readSmallFile(context.calls, `${root}/${path}`, LARGEST_POINTER_BYTES);
-      if (file !== undefined) answers[index] = [...finder.namesIn(decodeName(file.content))];
+      if (file !== undefined) answers[index] = [...finder.namesIn(file.content)];
     } catch (error) {
       if (!(error instanceof SystemCallError)) throw error;
     }
