@@ -1,7 +1,7 @@
 // A push leaves files alone that were deleted at the source, unless a name that it transfers needs them (needed_names.ts). Only
 // the end of the walk tells which those are: links tell it by where they lead, references in a cache without links by the names
-// in their text. So plans with such files are held until then, and so are the plans below them,
-// since directories are executed from the top down.
+// in their text. So plans with such files are held until then, and so are the plans below them, since directories are executed
+// from the top down.
 import { joinName, splitLast } from "../posix/file_names.ts";
 import type { DirectoryPlan } from "./decide.ts";
 import type { Entry } from "./entry.ts";
