@@ -90,38 +90,40 @@ export const clean = defineCommand({
   render: renderClean,
 });
 
-interface Looked {
-  readonly found: readonly Cleanable[];
-  readonly request: Parameters<typeof findCleanable>[0];
-}
+type Looked = Parameters<typeof findCleanable>[0];
 
-/** Finds what can be removed. Changes nothing. */
-async function look({ vars }: CleanRequest, context: Context): Promise<Looked> {
+/** Where to look for what can be removed. */
+async function whereToLook({ vars }: CleanRequest, context: Context): Promise<Looked> {
   const { resolved, redirected } = await openManagedVariables([], context);
   const settings = stagingSettings(resolved, "push");
   const configured = [...resolved.variables, ...resolved.others];
-  const request = { settings, configured, names: vars, redirected: redirected.map(({ name }) => name) };
-  const found = await findCleanable(request, context.system);
-  const unknown = vars.filter((name) =>
+  return { settings, configured, names: vars, redirected: redirected.map(({ name }) => name) };
+}
+
+/** Finds what can be removed. Changes nothing. */
+async function look(looked: Looked, { system }: Context): Promise<readonly Cleanable[]> {
+  const { settings, configured, names } = looked;
+  const found = await findCleanable(looked, system);
+  const unknown = names.filter((name) =>
     !found.some((one) => one.name === name) && !configured.some((one) => one.name === name)
   );
   if (unknown.length > 0) {
-    throw new CliError("usage", `There is no copy of ${listSome(unknown)} in "${resolved.cacheRoot}"`, {
+    throw new CliError("usage", `There is no copy of ${listSome(unknown)} in "${settings.cacheRoot}"`, {
       hint: "`euler-files status` shows what is staged",
     });
   }
-  return { found, request };
+  return found;
 }
 
 /** Removes what a killed `clean` left: copies that were renamed, and records without a copy. Nothing is asked about these. */
-async function removeLeftOvers(looked: Looked["request"], { system }: Context): Promise<void> {
+async function removeLeftOvers(looked: Looked, { system }: Context): Promise<void> {
   await sweepDirectory(looked.settings.cacheRoot, ["removing"]);
   await removeOrphans(looked, system);
 }
 
 async function askFirst(request: CleanRequest, context: Context): Promise<CleanRequest> {
   if (request.dryRun || request.yes) return request;
-  const { found } = await look(request, context);
+  const found = await look(await whereToLook(request, context), context);
   const going = found.filter((one) => request.force || !holdsUnpushed(one));
   if (going.length === 0) return { ...request, yes: true };
   context.prompt.note(going.map(describe).join("\n"), "To be removed from scratch");
@@ -135,7 +137,10 @@ function describe({ path, files, sizeBytes }: Cleanable): string {
 }
 
 async function runClean(request: CleanRequest, context: Context): Promise<CleanAnswer> {
-  const { found, request: looked } = await look(request, context);
+  const looked = await whereToLook(request, context);
+  // First, since what a killed run left may be all that there is of a name.
+  if (request.yes && !request.dryRun) await removeLeftOvers(looked, context);
+  const found = await look(looked, context);
   const going = found.filter((one) => request.force || !holdsUnpushed(one));
   if (going.length > 0 && !request.dryRun && !request.yes) {
     throw new CliError("refused", "Cannot remove anything without a confirmation", {
@@ -143,7 +148,6 @@ async function runClean(request: CleanRequest, context: Context): Promise<CleanA
       hint: "add --yes, or --dry-run to see more",
     });
   }
-  if (!request.dryRun) await removeLeftOvers(looked, context);
   const problems = new Map<string, CliError>();
   for (const one of request.dryRun ? [] : going) {
     const problem = await removeCleanable(

@@ -15,7 +15,7 @@ async function stagedWorld(): Promise<World> {
 Deno.test("migrate scratch_base says which directory is moved and deleted, reports the same count twice, and mentions $SCRATCH", async () => {
   await using world = await stagedWorld();
   const moved = new RegExp(
-    `scratch_base, (\\d+ files, \\d+ B)\n  from ${world.scratch}/.cache/euler-files\n  to   ${
+    `scratch_base, (\\d+ files, [\\d.]+ K?B)\n  from ${world.scratch}/.cache/euler-files\n  to   ${
       world.path("new")
     }/.cache/euler-files\n`,
   );

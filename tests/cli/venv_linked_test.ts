@@ -74,7 +74,9 @@ testWithUv("migrate-store keeps the old cache if environments that stay link int
   await using linkedWorld = await makeLinkedWorld();
   const { world } = linkedWorld;
   assert.equal((await linkedWorld.run("venv", "install", "b", "alpha")).code, 0);
-  const to = ["--new-venv-base", "work/venvs", "--new-uv-cache-dir", "work/uv"];
+  // The source of a variable would be refused.
+  await world.writeConfig({ apptainer: { venv_base: "~/venvs" } });
+  const to = ["--new-venv-base", "work/venvs", "--new-uv-cache-dir", "work/uv", "--old-uv-cache-dir", "uv"];
   const run = await linkedWorld.run("venv", "migrate-store", ...to, "--env", "a", "--delete-old", "--json");
   assert.equal(run.code, 1, run.stdout);
   assert.match(run.json().errors.join("\n"), /uv.*: b/);
