@@ -66,8 +66,17 @@ def remove(root):
         if stat.S_ISDIR(os.lstat(path).st_mode): os.chmod(path, 0o700)
     shutil.rmtree(root)
 
+# Directories that both have stay the same ones: a source with another inode counts as another directory.
+def clear(target, kept):
+    if not os.path.lexists(target): return
+    for _, path in walk(target):
+        if stat.S_ISDIR(os.lstat(path).st_mode): os.chmod(path, 0o700)
+    for name, path in reversed(list(walk(target))):
+        if not stat.S_ISDIR(os.lstat(path).st_mode): os.unlink(path)
+        elif name not in kept: os.rmdir(path)
+
 def copy(source, target):
-    remove(target)
+    clear(target, {name for name, path in walk(source) if stat.S_ISDIR(os.lstat(path).st_mode)})
     links, directories = {}, []
     for name, path in walk(source):
         state, to = os.lstat(path), os.path.join(target, name) if name else target
@@ -77,7 +86,7 @@ def copy(source, target):
                 continue
             links[state.st_ino] = to
         if stat.S_ISDIR(state.st_mode):
-            os.mkdir(to)
+            if not os.path.isdir(to): os.mkdir(to)
             directories.append((to, state))
             continue
         if stat.S_ISLNK(state.st_mode): os.symlink(os.readlink(path), to)
