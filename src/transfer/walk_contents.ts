@@ -99,8 +99,7 @@ async function equalNames(
     const [target, source] = rules.policy === "push" ? [entry, other] : [other, entry];
     return isNewer(target, source, rules.traits.timeStep) && recordOf(entry.name) === undefined;
   });
-  const different = await differentOf(directory, files, request, runner);
-  return new Set(files.map(({ name }) => name).filter((name) => !different.has(joinName(directory, name))));
+  return await equalOf(directory, files, request, runner);
 }
 
 /**
@@ -122,8 +121,7 @@ async function cutNames(
     const isCopy = base !== undefined && isDamaged(other, base) && sameContent(entry, base, rules.traits.timeStep);
     return isCopy ? [{ ...fileOf(entry), sizeBytes: other.sizeBytes }] : [];
   });
-  const different = await differentOf(directory, files, request, runner);
-  return new Set(files.map(({ name }) => name).filter((name) => !different.has(joinName(directory, name))));
+  return await equalOf(directory, files, request, runner);
 }
 
 /** A file to compare. */
@@ -149,6 +147,17 @@ async function differentOf(
     })),
     runner,
   );
+}
+
+/** The names of files of a directory whose contents are the same on both sides. */
+async function equalOf(
+  directory: string,
+  files: readonly ComparedName[],
+  request: ContentsRequest,
+  runner: JobRunner,
+): Promise<ReadonlySet<string>> {
+  const different = await differentOf(directory, files, request, runner);
+  return new Set(files.map(({ name }) => name).filter((name) => !different.has(joinName(directory, name))));
 }
 
 /** Names of files in a directory that have the same size and time on both sides, and different contents. */

@@ -367,7 +367,7 @@ Deno.test("a lease that cannot be read at its end is left, since it may be that 
     await lock[Symbol.asyncDispose]();
     assert.ok((await Deno.lstat(lease)).isDirectory);
     await Deno.remove(lease);
-    // A link in its place is refused, not read.
+    // A link under that name is refused, not read.
     await Deno.symlink("elsewhere", lease);
     const other = await acquireLease({ path: `${path}2`, deadlineSeconds: 0 }, testSystem());
     await Deno.rename(lease, `${path}2.lease`);

@@ -5,7 +5,7 @@ import { testNeeding } from "../support/needs.ts";
 import { waitUntil } from "../support/wait.ts";
 import { makeWorld, type RunResult, type World } from "../support/world.ts";
 
-/** These take place beside the real work, which one process at a time does. */
+/** These happen while the real work runs, which one process at a time does. */
 const WITH_WORK = ["rejection", "rejection at the end", "answer that is no JSON"];
 const WITHOUT_WORK = ["rejection and no end", "timer", "thrown text", "no end", "thrown"];
 
